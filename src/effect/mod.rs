@@ -1,0 +1,223 @@
+//! The closed vocabulary of what can be done to the machine. One effect is one call, named by names, never by ids, so
+//! that no step waits for a value made by another. Effects are data: they are planned, shown, journalled and undone.
+//!
+//! A kind made of these needs no change elsewhere; a new variant makes the exhaustive matches in `machine/` answer for it.
+
+pub mod podman;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::probe::Readiness;
+
+pub use podman::{ContainerCreate, Endpoint, NetworkCreate, VolumeCreate};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Podman(Podman),
+    Systemd(Systemd),
+    Files(Files),
+    Wait(Wait),
+}
+
+/// Calls of libpod's API. None of them forces, prunes, resets or kills.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Podman {
+    PullImage {
+        reference: String,
+    },
+    CreateNetwork(NetworkCreate),
+    /// Refused by podman while a container uses it; never forced, since that would delete the containers.
+    RemoveNetwork {
+        name: String,
+    },
+    Connect {
+        network: String,
+        container: String,
+        endpoint: Endpoint,
+    },
+    Disconnect {
+        network: String,
+        container: String,
+    },
+    CreateVolume(VolumeCreate),
+    CreateContainer(Box<ContainerCreate>),
+    /// Only where there is no systemd user manager; elsewhere the unit starts it.
+    StartContainer {
+        name: String,
+    },
+    StopContainer {
+        name: String,
+        timeout: Duration,
+    },
+    /// Of a paused container: what was frozen goes on.
+    UnpauseContainer {
+        name: String,
+    },
+    RenameContainer {
+        from: String,
+        to: String,
+    },
+    /// Of a stopped container, its anonymous volumes kept.
+    RemoveContainer {
+        name: String,
+    },
+}
+
+/// Calls of the systemd user manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Systemd {
+    Reload,
+    Enable {
+        unit: String,
+    },
+    Disable {
+        unit: String,
+    },
+    /// Starts the unit and waits for its job. `container` is the one it runs, whose state and log explain a failure;
+    /// `settle` is how long it must stay up to count as started; `timeout` bounds the whole. Where the job ends only when
+    /// the container's own check has passed, `healthy_within` is how long that may take from the container's start.
+    Start {
+        unit: String,
+        container: Option<String>,
+        settle: Duration,
+        healthy_within: Option<Duration>,
+        timeout: Duration,
+    },
+    Stop {
+        unit: String,
+        timeout: Duration,
+    },
+    Restart {
+        unit: String,
+        container: Option<String>,
+        settle: Duration,
+        healthy_within: Option<Duration>,
+        timeout: Duration,
+    },
+}
+
+/// Files and directories; written to a temporary name, synced, renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// One directory whose parents are created too, each of them 0700.
+    CreateDirectory {
+        path: PathBuf,
+        mode: u32,
+    },
+    /// Refused by the kernel where something lies in it.
+    RemoveEmptyDirectory {
+        path: PathBuf,
+    },
+    SetMode {
+        path: PathBuf,
+        mode: u32,
+    },
+    Write {
+        path: PathBuf,
+        content: String,
+        mode: u32,
+    },
+    Remove {
+        path: PathBuf,
+    },
+}
+
+/// Waiting for the machine; changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// `container` and `unit` say whose log and state explain a failure.
+    Healthy { subject: String, readiness: Readiness, container: Option<String>, unit: Option<String> },
+    /// A one-shot container ends with exit code 0.
+    Completed { container: String, timeout: Duration },
+    /// The container or unit that a dependent needs is running.
+    Running { subject: String, container: Option<String>, unit: Option<String>, timeout: Duration },
+}
+
+impl Effect {
+    /// Whether the call may go on for as long as something takes to come, and can be left at any time: what it had
+    /// begun by then is taken back as of any other step.
+    pub fn is_a_wait(&self) -> bool {
+        match self {
+            Effect::Wait(_) | Effect::Podman(Podman::PullImage { .. }) => true,
+            Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
+                healthy_within.is_some()
+            }
+            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) => false,
+        }
+    }
+
+    /// Whether the call can change the machine.
+    pub fn is_mutating(&self) -> bool {
+        !matches!(self, Effect::Wait(_))
+    }
+}
+
+/// The line that the journal and the progress show: what is called on what, without any content.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::Podman(effect) => effect.fmt(f),
+            Effect::Systemd(effect) => effect.fmt(f),
+            Effect::Files(effect) => effect.fmt(f),
+            Effect::Wait(effect) => effect.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Podman {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Podman::PullImage { reference } => write!(f, "pull image {reference}"),
+            Podman::CreateNetwork(network) => write!(f, "create network {}", network.name),
+            Podman::RemoveNetwork { name } => write!(f, "remove network {name}"),
+            Podman::Connect { network, container, endpoint: _ } => {
+                write!(f, "connect {container} to network {network}")
+            }
+            Podman::Disconnect { network, container } => write!(f, "disconnect {container} from network {network}"),
+            Podman::CreateVolume(volume) => write!(f, "create volume {}", volume.name),
+            Podman::CreateContainer(container) => write!(f, "create container {}", container.name),
+            Podman::StartContainer { name } => write!(f, "start container {name}"),
+            Podman::StopContainer { name, timeout: _ } => write!(f, "stop container {name}"),
+            Podman::UnpauseContainer { name } => write!(f, "unpause container {name}"),
+            Podman::RenameContainer { from, to } => write!(f, "rename container {from} to {to}"),
+            Podman::RemoveContainer { name } => write!(f, "remove container {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Systemd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Systemd::Reload => f.write_str("reload systemd"),
+            Systemd::Enable { unit } => write!(f, "enable {unit}"),
+            Systemd::Disable { unit } => write!(f, "disable {unit}"),
+            Systemd::Start { unit, .. } => write!(f, "start {unit}"),
+            Systemd::Stop { unit, .. } => write!(f, "stop {unit}"),
+            Systemd::Restart { unit, .. } => write!(f, "restart {unit}"),
+        }
+    }
+}
+
+impl fmt::Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Files::CreateDirectory { path, mode } => write!(f, "create directory {} ({mode:04o})", path.display()),
+            Files::RemoveEmptyDirectory { path } => write!(f, "remove empty directory {}", path.display()),
+            Files::SetMode { path, mode } => write!(f, "set mode of {} to {mode:04o}", path.display()),
+            Files::Write { path, .. } => write!(f, "write {}", path.display()),
+            Files::Remove { path } => write!(f, "remove {}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wait::Healthy { subject, .. } => write!(f, "wait until {subject} is healthy"),
+            Wait::Completed { container, .. } => write!(f, "wait until {container} has completed"),
+            Wait::Running { subject, .. } => write!(f, "wait until {subject} runs"),
+        }
+    }
+}

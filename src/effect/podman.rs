@@ -1,0 +1,226 @@
+//! Bodies of libpod's create calls, typed by hand: podman ignores unknown keys without a word, so a typo would be a
+//! silent misconfiguration, and podman-api misspells some and lacks others. Only what is set is sent. Names and
+//! spellings are those of `pkg/specgen` of podman 5; every field written here has a read-back test on a real podman.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /libpod/networks/create`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkCreate {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    pub dns_enabled: bool,
+    pub internal: bool,
+    pub ipv6_enabled: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub subnets: Vec<Subnet>,
+    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub options: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    pub subnet: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gateway: Option<String>,
+}
+
+/// `POST /libpod/volumes/create`; the capital letters are podman's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumeCreate {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    pub label: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// How a container is attached to a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub aliases: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub static_ips: Vec<String>,
+}
+
+/// `POST /libpod/containers/create`.
+#[derive(Clone, Default, PartialEq, Serialize)]
+pub struct ContainerCreate {
+    pub name: String,
+    pub image: String,
+    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privileged: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only_filesystem: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_new_privileges: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_add: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_drop: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<NamedVolume>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub portmappings: Vec<PortMapping>,
+    /// Port to protocols with commas between them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub expose: BTreeMap<u16, String>,
+    pub netns: Namespace,
+    #[serde(rename = "Networks", skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Endpoint>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hostadd: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthconfig: Option<HealthConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u64>,
+    /// A number: libpod's `syscall.Signal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_limits: Option<ResourceLimits>,
+    pub restart_policy: String,
+    /// `conmon`, `container`, `healthy` or `ignore`.
+    #[serde(rename = "sdnotifyMode", skip_serializing_if = "Option::is_none")]
+    pub sdnotify_mode: Option<String>,
+    /// `split` and others; inspect never shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroups_mode: Option<String>,
+    /// What becomes of a path that the image declares as `VOLUME` and that nothing is mounted on: see [`ANONYMOUS`].
+    pub image_volume_mode: String,
+}
+
+/// Podman's own default for [`ContainerCreate::image_volume_mode`]: a volume without a name, kept when the container is
+/// removed without `volumes`. (`ignore` leaves such data in the writable layer, `tmpfs` in memory.)
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Without the environment, the command and what else may hold something private.
+impl std::fmt::Debug for ContainerCreate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContainerCreate").field("name", &self.name).field("image", &self.image).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// `/dev/dri:/dev/dri:rwm` as podman splits it itself, or a CDI name.
+    pub path: String,
+}
+
+/// A bind mount or tmpfs (OCI runtime spec's mount).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Mount {
+    pub destination: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NamedVolume {
+    pub name: String,
+    pub dest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_path: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PortMapping {
+    pub host_ip: String,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub protocol: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Namespace {
+    /// `bridge`, `host`, `none`, `pasta`, `container`.
+    pub nsmode: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Durations in nanoseconds, as Go's. Where `test` is given, all is to be given: the API fills nothing in, unlike
+/// podman's command line. Without an interval podman never checks, without a timeout each check fails, without retries
+/// the first failure counts (podman 5.4, `libpod/healthcheck.go`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HealthConfig {
+    /// `["CMD", …]`, `["CMD-SHELL", line]` or `["NONE"]`.
+    pub test: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ResourceLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Cpu>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids: Option<Pids>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cpu {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pids {
+    pub limit: i64,
+}

@@ -1,0 +1,99 @@
+//! What was asked of the machine, and what was seen: plain data, and all that a plan may rest on. The time of looking
+//! and the ledger's facts are part of it, so that planning needs neither clock nor ledger.
+//!
+//! Three answers are kept apart everywhere: it is there, it is not there, it could not be told (`Unknown`, which never
+//! leads to an action).
+
+pub mod host;
+pub mod podman;
+pub mod query;
+pub mod systemd;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
+pub use podman::{Container, ContainerState, Engine, Health, Image, Network, Volume};
+pub use query::Query;
+pub use systemd::{Manager, Unit};
+
+/// One answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Seen<T> {
+    Present(T),
+    #[default]
+    Absent,
+    /// It could not be told, and why.
+    Unknown(String),
+}
+
+impl<T> Seen<T> {
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Seen::Present(value) => Some(value),
+            Seen::Absent | Seen::Unknown(_) => None,
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Seen::Absent)
+    }
+}
+
+/// Everything seen in one look at the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Absent: no podman is installed or no socket answers (the reason is in `Unknown`).
+    pub podman: Seen<Engine>,
+    /// Absent: this machine runs no systemd. Unknown: it does, and its user bus does not answer.
+    pub manager: Seen<Manager>,
+    /// By name: this stack's containers, those asked for by name whoever owns them, and in the second round, asked for
+    /// with `Query::all_containers`, every one there is.
+    pub containers: BTreeMap<String, Container>,
+    pub networks: BTreeMap<String, Network>,
+    pub volumes: BTreeMap<String, Volume>,
+    /// By the reference that was asked for.
+    pub images: BTreeMap<String, Seen<Image>>,
+    /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.
+    pub units: BTreeMap<String, Unit>,
+    pub paths: BTreeMap<PathBuf, Seen<PathInfo>>,
+    /// Of the folders that were asked for and are there: the small files in them and their text, links followed.
+    pub folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
+    /// Sockets that listen, of every owner in this network namespace; filled where ports were asked for.
+    pub listeners: Vec<Listener>,
+    pub probes: BTreeMap<Address, ProbeReading>,
+    /// Filled where asked for.
+    pub host: Option<Host>,
+    pub facts: Facts,
+    /// What could not be listed at all, with the reason: everything of that sort is Unknown.
+    pub blind: BTreeMap<Sort, String>,
+}
+
+/// A sort of object whose list could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    Containers,
+    Networks,
+    Volumes,
+    Units,
+    Listeners,
+}
+
+/// What podman and unit files cannot carry (design §2.3): the ledger's facts, by key such as
+/// `applied:directory.~/x`, `fingerprint:container.ollama`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Facts(pub BTreeMap<String, serde_json::Value>);
+
+impl Facts {
+    pub fn get(&self, kind_of_fact: &str, address: &Address) -> Option<&serde_json::Value> {
+        self.0.get(&Facts::key(kind_of_fact, address))
+    }
+
+    pub fn key(kind_of_fact: &str, address: &Address) -> String {
+        format!("{kind_of_fact}:{address}")
+    }
+}

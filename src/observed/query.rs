@@ -1,0 +1,40 @@
+//! What a plan wants to know. Kinds add to it; the machine answers it in one batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::address::Address;
+use crate::probe::Readiness;
+
+/// The questions of one round, merged over all kinds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// The stack whose containers, networks and volumes are listed by label.
+    pub stack: String,
+    /// Inspected one by one: wanted names with their `.parked` and `.next`.
+    pub containers: BTreeSet<String>,
+    /// Every container on the machine, whoever owns it (who holds a port or a network).
+    pub all_containers: bool,
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+    pub images: BTreeSet<String>,
+    pub units: BTreeSet<String>,
+    /// Units whose details are read property by property.
+    pub unit_details: BTreeSet<String>,
+    /// Looked at with `lstat`.
+    pub paths: BTreeSet<PathBuf>,
+    /// Read, if they are regular files of at most 1 MiB.
+    pub files: BTreeSet<PathBuf>,
+    /// Listed, with the text of the small files in them and one level below, links followed: drop-ins, Quadlet files.
+    pub folders: BTreeSet<PathBuf>,
+    /// Directories whose files of the form `*.service` with our first line belong to this stack are read: orphans.
+    pub unit_directory: Option<PathBuf>,
+    /// Are listening sockets wanted?
+    pub listeners: bool,
+    /// Listening sockets on these ports are followed to their process.
+    pub owners_of_ports: BTreeSet<u16>,
+    pub probes: BTreeMap<Address, Readiness>,
+    pub host: bool,
+    /// Search path of the units, in which `newuidmap` is looked for.
+    pub unit_path: Vec<PathBuf>,
+}
