@@ -8,3 +8,4 @@ pub mod effect;
 pub mod hand_over;
 pub mod observed;
 pub mod probe;
+pub mod stack;
