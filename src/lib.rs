@@ -3,9 +3,13 @@
 pub mod address;
 pub mod attributes;
 pub mod change;
+pub mod desired;
 pub mod diagnostic;
 pub mod effect;
+pub mod graph;
 pub mod hand_over;
+pub mod kinds;
 pub mod observed;
+pub mod plan;
 pub mod probe;
 pub mod stack;

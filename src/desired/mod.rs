@@ -1,0 +1,256 @@
+//! Desired: what the file declares, resolved into resources. The trait that a resource answers to and the struct that
+//! describes a kind stand here; the kinds themselves stand in `kinds/` and are handed in as a list.
+//!
+//! No I/O: a resource says what it wants to know, reads the answer, and writes down steps.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::attributes::{Attribute, Attributes, Secrets};
+use crate::change::{Action, AttributeChange, Risk, Steps};
+use crate::diagnostic::{Diagnostics, Span};
+use crate::hand_over;
+use crate::observed::{Observed, Query, Seen};
+use crate::probe::Readiness;
+use crate::stack::forms::Places;
+use crate::stack::source::Files;
+use crate::stack::yaml::{Key, Node};
+
+mod resolve;
+pub use resolve::resolve;
+
+/// What a dependent waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// It is there: a network, a volume, an image, a directory.
+    Exists,
+    Started,
+    Healthy,
+    CompletedSuccessfully,
+}
+
+/// An edge of the graph: this resource needs `on`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    pub on: Address,
+    pub condition: Condition,
+    /// Compose's `restart: true`: restart this one whenever `on` is replaced or restarted.
+    pub restart: bool,
+}
+
+/// What everything in a run has in common; never the clock, never the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub stack: String,
+    pub home: PathBuf,
+    /// `~/.config/systemd/user`.
+    pub unit_directory: PathBuf,
+    /// `/run/user/UID`.
+    pub runtime_directory: PathBuf,
+    pub secrets: Secrets,
+}
+
+/// The live side of a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object {
+    pub attributes: Attributes,
+    /// As the object itself carries it; None where the ledger's fact must serve.
+    pub last_applied: Option<Attributes>,
+}
+
+/// What differs, as the planner found it: the input of a resource's steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    pub action: Action,
+    pub attributes: Vec<AttributeChange>,
+}
+
+impl Difference {
+    /// Did this attribute, or a key of it, change?
+    pub fn has(&self, path: &str) -> bool {
+        self.attributes.iter().any(|change| {
+            change.path == path || change.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
+}
+
+/// How others wait for a resource, and how its failure is explained.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Liveness {
+    pub readiness: Option<Readiness>,
+    /// Name of the container, where it is one.
+    pub container: Option<String>,
+    pub unit: Option<String>,
+    pub one_shot: bool,
+}
+
+/// One thing that the file declares.
+pub trait Resource: std::fmt::Debug {
+    fn address(&self) -> &Address;
+
+    /// What the user set, canonical.
+    fn attributes(&self) -> Attributes;
+
+    fn dependencies(&self) -> Vec<Dependency>;
+
+    /// Resources that nobody declares because this one says enough: the image of a container, the directory of a mount.
+    fn implies(&self) -> Vec<Box<dyn Resource>> {
+        Vec::new()
+    }
+
+    /// Turns names into addresses, once everything is read; a name that leads nowhere is reported.
+    fn link(&mut self, _declared: &Declared<'_>, _diagnostics: &mut Diagnostics) {}
+
+    /// What it wants to know.
+    fn query(&self, query: &mut Query);
+
+    /// What it wants to know in the second round, of what the first answered.
+    fn query_more(&self, _observed: &Observed, _query: &mut Query) {}
+
+    /// The live object. `Absent` where there is none that is ours; `Unknown` never leads to an action.
+    fn seen(&self, observed: &Observed) -> Seen<Object>;
+
+    /// What stands in the way, whoever owns it: names, ports, paths.
+    fn conflicts(&self, _observed: &Observed) -> Vec<Risk> {
+        Vec::new()
+    }
+
+    /// What whoever stands in the way would have to do to let go; the commands in its conflicts' remedies are of these.
+    fn hand_over(&self, _observed: &Observed) -> hand_over::Steps {
+        hand_over::Steps::new()
+    }
+
+    /// The calls that bring the object from what was seen to what is desired.
+    fn steps(&self, difference: &Difference, observed: &Observed, graph: &Neighbours<'_>) -> Steps;
+
+    /// Facts that only the ledger can keep, read off the machine after a successful change: kind of fact -> value.
+    fn facts(&self, _observed: &Observed) -> BTreeMap<&'static str, Value> {
+        BTreeMap::new()
+    }
+
+    /// How dependents and `status` see whether it is up; None for what does not run.
+    fn liveness(&self) -> Option<Liveness> {
+        None
+    }
+
+    /// Host ports that it listens on, for the check that no two claim one.
+    fn host_ports(&self) -> Vec<HostPort> {
+        Vec::new()
+    }
+
+    /// Its name on the machine, where others must say it: a network's, a volume's; of a directory its path.
+    fn name_on_machine(&self) -> String {
+        self.address().name().to_owned()
+    }
+
+    /// Does the file declare it itself, rather than another resource imply it?
+    fn declares(&self) -> bool {
+        self.span().is_some()
+    }
+
+    /// Where the file declares or implies it.
+    fn span(&self) -> Option<Span> {
+        None
+    }
+}
+
+/// A claim on a host port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    pub ip: std::net::IpAddr,
+    pub port: u16,
+    pub protocol: String,
+    pub span: Option<Span>,
+}
+
+impl HostPort {
+    /// One cannot be bound while the other is: the same port, and the same address or a wildcard on either side.
+    pub fn overlaps(&self, ip: std::net::IpAddr, port: u16, protocol: &str) -> bool {
+        let wildcard = self.ip.is_unspecified() || ip.is_unspecified();
+        self.port == port && self.protocol == protocol && (self.ip == ip || wildcard)
+    }
+}
+
+/// What a kind's reader is given.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    pub places: Places<'a>,
+    pub context: &'a Context,
+    /// For `env_file`; nothing else is read.
+    pub files: &'a dyn ReadFiles,
+    pub diagnostics: &'a mut Diagnostics,
+}
+
+/// [`Files`] that can be shown in a debug text.
+pub trait ReadFiles: Files + std::fmt::Debug {}
+impl<T: Files + std::fmt::Debug> ReadFiles for T {}
+
+/// What is declared, for linking.
+#[derive(Debug)]
+pub struct Declared<'a> {
+    pub resources: &'a BTreeMap<Address, Known>,
+    pub context: &'a Context,
+}
+
+/// What linking may know of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    pub name_on_machine: String,
+    pub liveness: Option<Liveness>,
+    /// Not merely implied.
+    pub declared: bool,
+}
+
+/// What a resource may know of the others while it writes its steps.
+#[derive(Debug)]
+pub struct Neighbours<'a> {
+    pub resources: &'a BTreeMap<Address, Box<dyn Resource>>,
+    pub context: &'a Context,
+    /// Does systemd's user manager run the containers? Else podman's own restart policy does (design §2.2).
+    pub systemd: bool,
+}
+
+/// An object on the machine that carries our labels or marker, whether or not the file still declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    pub address: Address,
+    /// The object's names on the machine.
+    pub names: Vec<String>,
+}
+
+/// A kind: its name, its section, its table, and how its objects are found and removed.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// As in addresses: `container`.
+    pub name: &'static str,
+    /// As in the stack file: `containers`; None for kinds that only others imply, such as images.
+    pub section: Option<&'static str>,
+    pub attributes: &'static [Attribute],
+    /// Reads one entry of the section; None for kinds without one.
+    pub read: Option<Read>,
+    /// Data is never removed but by name: such a kind's objects are listed as kept.
+    pub holds_data: bool,
+    /// Objects of this stack on the machine.
+    pub owned: fn(&Observed, &str) -> Vec<Owned>,
+    /// Takes one of them down, its data kept.
+    pub remove: fn(&Owned, &Observed, &Context) -> Steps,
+}
+
+/// One entry of a section, with its key, to the resources that it declares.
+pub type Read = fn(&Key, &Node, &mut Reading<'_>) -> Vec<Box<dyn Resource>>;
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Everything that the file declares, resolved.
+#[derive(Debug)]
+pub struct Desired {
+    pub stack: String,
+    pub resources: BTreeMap<Address, Box<dyn Resource>>,
+}

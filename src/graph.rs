@@ -1,0 +1,93 @@
+//! GRAPH: resources and their edges as a petgraph DAG. Knows addresses and edges alone; what a kind is, it does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::Direction;
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::address::Address;
+use crate::desired::{Dependency, Resource};
+
+/// Edges run from what is needed to what needs it. It has no cycle.
+#[derive(Debug)]
+pub struct Graph {
+    dag: DiGraph<Address, Dependency>,
+}
+
+/// Addresses that wait for each other, the first one repeated at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle(pub Vec<Address>);
+
+impl Graph {
+    /// # Errors
+    /// One cycle for every knot of the graph.
+    pub fn build(resources: &BTreeMap<Address, Box<dyn Resource>>) -> Result<Self, Vec<Cycle>> {
+        let mut dag = DiGraph::with_capacity(resources.len(), resources.len() * 2);
+        let nodes: BTreeMap<&Address, NodeIndex> =
+            resources.keys().map(|address| (address, dag.add_node(address.clone()))).collect();
+        for (address, resource) in resources {
+            for dependency in resource.dependencies() {
+                if let Some(&needed) = nodes.get(&dependency.on) {
+                    dag.add_edge(needed, nodes[address], dependency);
+                }
+            }
+        }
+        let graph = Self { dag };
+        let cycles = graph.cycles();
+        if cycles.is_empty() { Ok(graph) } else { Err(cycles) }
+    }
+
+    /// Dependencies first, and by address as far as they allow of it: the same for the same resources, whatever their order
+    /// in the file, and where one looks for them.
+    pub fn order(&self) -> Vec<Address> {
+        let needs = |node| self.dag.neighbors_directed(node, Direction::Incoming).count();
+        let mut waits: Vec<usize> = self.dag.node_indices().map(needs).collect();
+        let mut ready: BTreeSet<(&Address, NodeIndex)> = self
+            .dag
+            .node_indices()
+            .filter(|node| waits[node.index()] == 0)
+            .map(|node| (&self.dag[node], node))
+            .collect();
+        let mut order = Vec::with_capacity(waits.len());
+        while let Some((address, node)) = ready.pop_first() {
+            order.push(address.clone());
+            for next in self.dag.neighbors(node) {
+                waits[next.index()] -= 1;
+                if waits[next.index()] == 0 {
+                    ready.insert((&self.dag[next], next));
+                }
+            }
+        }
+        order
+    }
+
+    fn cycles(&self) -> Vec<Cycle> {
+        let mut cycles = Vec::new();
+        for knot in tarjan_scc(&self.dag) {
+            let start = *knot.iter().min_by_key(|node| &self.dag[**node]).expect("a component has a node");
+            if knot.len() > 1 || self.dag.contains_edge(start, start) {
+                cycles.push(self.walk_round(start, &knot));
+            }
+        }
+        cycles
+    }
+
+    /// Follows what is needed from `start` within its knot until a node comes up twice.
+    fn walk_round(&self, start: NodeIndex, knot: &[NodeIndex]) -> Cycle {
+        let mut path = vec![start];
+        loop {
+            let here = *path.last().expect("the path has its start");
+            let next = self
+                .dag
+                .neighbors_directed(here, Direction::Incoming)
+                .find(|node| knot.contains(node))
+                .expect("every node of a knot has a way on within it");
+            if let Some(first) = path.iter().position(|&node| node == next) {
+                path.push(next);
+                return Cycle(path[first..].iter().map(|&node| self.dag[node].clone()).collect());
+            }
+            path.push(next);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The body of the create call.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes};
+use crate::effect::podman::{
+    Cpu, Device, HealthConfig, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
+};
+use crate::effect::{ContainerCreate, Endpoint};
+use crate::kinds::labels;
+
+/// The scheduler's period that `cpus` is a share of: the kernel's and podman's default, in microseconds.
+const CPU_PERIOD_US: u64 = 100_000;
+
+pub(super) fn body(container: &Container, name: &str, systemd: bool) -> ContainerCreate {
+    let spec = attributes::created_with(container);
+    let mut all_labels = labels::ours(&container.context.stack, &container.address, &spec, &container.labels);
+    if systemd {
+        all_labels.insert(labels::UNIT.to_owned(), container.unit_name());
+    }
+    let (mounts, volumes) = mounts(container);
+    let env = container.environment.iter().map(|(key, value)| (key.clone(), value.text.clone()));
+    ContainerCreate {
+        name: name.to_owned(),
+        image: container.image.clone(),
+        labels: all_labels,
+        env: env.collect(),
+        entrypoint: container.entrypoint.clone(),
+        command: container.command.clone(),
+        work_dir: container.working_dir.clone(),
+        user: container.user.clone(),
+        hostname: container.hostname.clone(),
+        init: container.init,
+        privileged: container.privileged,
+        read_only_filesystem: container.read_only,
+        no_new_privileges: container.no_new_privileges,
+        cap_add: container.cap_add.clone(),
+        cap_drop: container.cap_drop.clone(),
+        devices: container.devices.iter().map(|path| Device { path: path.clone() }).collect(),
+        mounts,
+        volumes,
+        portmappings: ports(container),
+        expose: exposed(container),
+        netns: namespace(container.mode),
+        networks: networks(container),
+        hostadd: container.extra_hosts.clone(),
+        healthconfig: container.healthcheck.as_ref().and_then(health),
+        shm_size: container.shm_size,
+        stop_timeout: Some(container.stop_timeout().as_secs()),
+        stop_signal: container.stop_signal.as_deref().and_then(signal_number),
+        resource_limits: limits(container),
+        // Systemd restarts; podman's own policy beside it would start a container twice.
+        restart_policy: if systemd { "no".to_owned() } else { policy(container.restart) },
+        sdnotify_mode: systemd
+            .then(|| if container.has_own_check() { "healthy".to_owned() } else { "conmon".to_owned() }),
+        cgroups_mode: systemd.then(|| "split".to_owned()),
+        ..ContainerCreate::default()
+    }
+}
+
+fn policy(restart: Restart) -> String {
+    match restart {
+        Restart::No => "no",
+        Restart::Always => "always",
+        Restart::OnFailure(_) => "on-failure",
+        Restart::UnlessStopped => "unless-stopped",
+    }
+    .to_owned()
+}
+
+fn mounts(container: &Container) -> (Vec<Mount>, Vec<NamedVolume>) {
+    let (mut mounts, mut volumes) = (Vec::new(), Vec::new());
+    for (target, mount) in &container.mounts {
+        let mut options = mount.options.clone();
+        options.push(if mount.read_only { "ro" } else { "rw" }.to_owned());
+        match &mount.source {
+            MountSource::Bind(path) => {
+                // As `podman run -v` does; without it a mount below the source would not be seen.
+                if !options.iter().any(|option| option == "bind" || option == "rbind") {
+                    options.push("rbind".to_owned());
+                }
+                let source = Some(path.display().to_string());
+                mounts.push(Mount { destination: target.clone(), kind: "bind".to_owned(), source, options });
+            }
+            MountSource::Volume { address: _, name, subpath } => volumes.push(NamedVolume {
+                name: name.clone(),
+                dest: target.clone(),
+                options,
+                sub_path: subpath.clone(),
+            }),
+            MountSource::Tmpfs { size_bytes, mode } => {
+                options.extend(size_bytes.map(|size| format!("size={size}")));
+                options.extend(mode.map(|mode| format!("mode={mode:o}")));
+                let source = Some("tmpfs".to_owned());
+                mounts.push(Mount { destination: target.clone(), kind: "tmpfs".to_owned(), source, options });
+            }
+        }
+    }
+    (mounts, volumes)
+}
+
+fn ports(container: &Container) -> Vec<PortMapping> {
+    let mapping = |port: &super::Port| PortMapping {
+        host_ip: port.host_ip.to_string(),
+        host_port: port.host,
+        container_port: port.container,
+        protocol: port.protocol.clone(),
+    };
+    container.ports.iter().map(mapping).collect()
+}
+
+fn exposed(container: &Container) -> BTreeMap<u16, String> {
+    let mut exposed: BTreeMap<u16, String> = BTreeMap::new();
+    for (port, protocol) in &container.expose {
+        let protocols = exposed.entry(*port).or_default();
+        if !protocols.is_empty() {
+            protocols.push(',');
+        }
+        protocols.push_str(protocol);
+    }
+    exposed
+}
+
+fn namespace(mode: NetworkMode) -> Namespace {
+    let nsmode = match mode {
+        NetworkMode::Bridge => "bridge",
+        NetworkMode::Host => "host",
+        NetworkMode::None => "none",
+    };
+    Namespace { nsmode: nsmode.to_owned(), value: None }
+}
+
+fn networks(container: &Container) -> BTreeMap<String, Endpoint> {
+    let endpoint = |attachment: &super::Attachment| Endpoint {
+        aliases: attachment.aliases.clone(),
+        static_ips: attachment.static_ips.clone(),
+    };
+    container.networks.values().map(|attachment| (attachment.name.clone(), endpoint(attachment))).collect()
+}
+
+fn health(check: &Healthcheck) -> Option<HealthConfig> {
+    let Healthcheck { test, interval, timeout, retries, start_period } = check;
+    let nanoseconds = |time: &Duration| Some(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let test = match test {
+        Test::Podman(words) => words.clone(),
+        Test::Image => Vec::new(),
+        Test::Host(_) => return None,
+    };
+    Some(HealthConfig {
+        test,
+        interval: nanoseconds(interval),
+        timeout: nanoseconds(timeout),
+        start_period: nanoseconds(start_period),
+        retries: Some(*retries),
+    })
+}
+
+fn limits(container: &Container) -> Option<ResourceLimits> {
+    let limits = ResourceLimits {
+        memory: container
+            .memory
+            .map(|limit| Memory { limit: Some(i64::try_from(limit).unwrap_or(i64::MAX)), reservation: None }),
+        cpu: container.cpus.map(|cpus| Cpu { quota: Some(quota_us(cpus)), period: Some(CPU_PERIOD_US), shares: None }),
+        pids: container.pids_limit.map(|limit| Pids { limit }),
+    };
+    (limits != ResourceLimits::default()).then_some(limits)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the stack file bounds `cpus` to 10,000")]
+pub(super) fn quota_us(cpus: f64) -> i64 {
+    (cpus * 100_000.0).round() as i64
+}
+
+/// Linux's signal numbers on every architecture that podman runs rootless on (signal(7), x86 and ARM column).
+pub(super) const SIGNALS: &[(&str, u32)] = &[
+    ("SIGHUP", 1),
+    ("SIGINT", 2),
+    ("SIGQUIT", 3),
+    ("SIGABRT", 6),
+    ("SIGKILL", 9),
+    ("SIGUSR1", 10),
+    ("SIGUSR2", 12),
+    ("SIGALRM", 14),
+    ("SIGTERM", 15),
+    ("SIGCONT", 18),
+    ("SIGSTOP", 19),
+    ("SIGWINCH", 28),
+];
+
+fn signal_number(name: &str) -> Option<u32> {
+    SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+}

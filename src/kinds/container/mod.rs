@@ -1,0 +1,374 @@
+//! Containers: created once through libpod's API, kept, and started and stopped by a systemd user unit of their own (design
+//! §2.1). Stackctl alone replaces one: the successor is made beside it, the old one parked until the new one is healthy.
+//!
+//! What podman cannot show back is compared through the last-applied label (`attributes.rs` marks it blind).
+
+mod attributes;
+mod conflicts;
+mod create;
+mod observe;
+mod spec;
+mod steps;
+mod systemd;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::attributes::Attributes;
+use crate::change::{Risk, Steps};
+use crate::desired::{
+    Condition, Context, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object, Resource,
+};
+use crate::diagnostic::{Diagnostics, Span};
+use crate::hand_over;
+use crate::kinds::image::{Image, Pull};
+use crate::kinds::unit::BootWait;
+use crate::kinds::{directory, network, quadlet};
+use crate::observed::{Observed, Query, Seen};
+use crate::probe::{Probe, Readiness};
+use crate::stack::forms::RestartPolicy;
+
+pub(super) use observe::addresses_on;
+pub(super) use spec::{host_readiness, link_needs, needs, stop_signal};
+pub(super) use steps::waits_for;
+
+pub static KIND: Kind = Kind {
+    name: "container",
+    section: Some("containers"),
+    attributes: attributes::ATTRIBUTES,
+    holds_data: false,
+    read: Some(spec::read),
+    owned: steps::owned,
+    remove: steps::remove,
+};
+
+/// A container as the file declares it, every form normalised. `None` and empty mean that the user did not set it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    address: Address,
+    span: Span,
+    context: Context,
+    /// On the machine.
+    name: String,
+    /// Full reference.
+    image: String,
+    pull: Pull,
+    command: Option<Vec<String>>,
+    entrypoint: Option<Vec<String>>,
+    environment: BTreeMap<String, EnvironmentValue>,
+    working_dir: Option<String>,
+    user: Option<String>,
+    hostname: Option<String>,
+    ports: Vec<Port>,
+    /// `8080/tcp`: what the image does not say of itself; podman keeps it for other tools to read.
+    expose: Vec<(u16, String)>,
+    mounts: BTreeMap<String, Mount>,
+    networks: BTreeMap<String, Attachment>,
+    mode: NetworkMode,
+    depends_on: Vec<Needs>,
+    restart: Restart,
+    one_shot: bool,
+    healthcheck: Option<Healthcheck>,
+    stop_grace_period: Option<Duration>,
+    stop_signal: Option<String>,
+    labels: BTreeMap<String, String>,
+    devices: Vec<String>,
+    cap_add: Vec<String>,
+    cap_drop: Vec<String>,
+    privileged: Option<bool>,
+    read_only: Option<bool>,
+    init: Option<bool>,
+    no_new_privileges: Option<bool>,
+    extra_hosts: Vec<String>,
+    shm_size: Option<u64>,
+    memory: Option<u64>,
+    cpus: Option<f64>,
+    pids_limit: Option<i64>,
+    /// What a dependency's probe makes this unit wait for at boot; filled by linking.
+    boot_waits: Vec<BootWait>,
+    /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
+    unit_dependencies: UnitDependencies,
+    /// All containers of the file; filled by linking.
+    siblings: std::collections::BTreeSet<Address>,
+}
+
+/// A value and whether it may be shown. `Debug` never shows one that may not.
+#[derive(Clone, PartialEq, Eq)]
+struct EnvironmentValue {
+    text: String,
+    sensitive: bool,
+}
+
+impl std::fmt::Debug for EnvironmentValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.sensitive { f.write_str("(hidden)") } else { self.text.fmt(f) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Port {
+    host_ip: std::net::IpAddr,
+    host: u16,
+    container: u16,
+    protocol: String,
+    span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mount {
+    source: MountSource,
+    read_only: bool,
+    /// `z`, `Z`, propagation, flags: what inspect shows in other words than it was given.
+    options: Vec<String>,
+    span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum MountSource {
+    Bind(PathBuf),
+    /// The volume's address, and its name on the machine once linked.
+    Volume {
+        address: Address,
+        name: String,
+        subpath: Option<String>,
+    },
+    Tmpfs {
+        size_bytes: Option<u64>,
+        mode: Option<u32>,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Attachment {
+    /// Of the network on the machine, once linked.
+    name: String,
+    aliases: Vec<String>,
+    static_ips: Vec<String>,
+    span: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NetworkMode {
+    Bridge,
+    Host,
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) name: String,
+    /// Once linked.
+    pub(super) on: Option<Address>,
+    pub(super) condition: Condition,
+    pub(super) restart: bool,
+    pub(super) required: bool,
+    pub(super) span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restart {
+    No,
+    Always,
+    OnFailure(Option<u32>),
+    UnlessStopped,
+}
+
+impl From<RestartPolicy> for Restart {
+    fn from(policy: RestartPolicy) -> Self {
+        match policy {
+            RestartPolicy::No => Restart::No,
+            RestartPolicy::Always => Restart::Always,
+            RestartPolicy::OnFailure(tries) => Restart::OnFailure(tries),
+            RestartPolicy::UnlessStopped => Restart::UnlessStopped,
+        }
+    }
+}
+
+impl Restart {
+    pub(super) fn text(self) -> String {
+        match self {
+            Restart::No => "no".to_owned(),
+            Restart::Always => "always".to_owned(),
+            Restart::OnFailure(None) => "on-failure".to_owned(),
+            Restart::OnFailure(Some(tries)) => format!("on-failure:{tries}"),
+            Restart::UnlessStopped => "unless-stopped".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Healthcheck {
+    test: Test,
+    interval: Duration,
+    timeout: Duration,
+    retries: u32,
+    start_period: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    /// Run by podman in the container: `["CMD", …]`, `["CMD-SHELL", line]`, `["NONE"]`.
+    Podman(Vec<String>),
+    /// The image's own, with other times.
+    Image,
+    Host(Probe),
+}
+
+/// What the unit says of others, once linked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct UnitDependencies {
+    pub(super) after: Vec<String>,
+    pub(super) wants: Vec<String>,
+}
+
+impl Container {
+    fn parked(&self) -> String {
+        format!("{}.parked", self.name)
+    }
+
+    fn next(&self) -> String {
+        format!("{}.next", self.name)
+    }
+
+    fn unit_name(&self) -> String {
+        format!("podman-{}-{}.service", self.context.stack, self.address.name())
+    }
+
+    /// Does podman itself run a check that conmon can wait for?
+    fn has_own_check(&self) -> bool {
+        self.healthcheck.as_ref().is_some_and(|check| match &check.test {
+            Test::Podman(test) => test.first().is_none_or(|word| word != "NONE"),
+            Test::Image => true,
+            Test::Host(_) => false,
+        })
+    }
+
+    fn readiness(&self) -> Option<Readiness> {
+        let check = self.healthcheck.as_ref()?;
+        let probe = match &check.test {
+            Test::Host(probe) => probe.clone(),
+            Test::Podman(_) | Test::Image if self.has_own_check() => Probe::Container { name: self.name.clone() },
+            Test::Podman(_) | Test::Image => return None,
+        };
+        let Healthcheck { test: _, interval, timeout, retries, start_period } = check;
+        Some(Readiness {
+            probe,
+            interval: *interval,
+            timeout: *timeout,
+            retries: *retries,
+            start_period: *start_period,
+        })
+    }
+
+    fn stop_timeout(&self) -> Duration {
+        self.stop_grace_period.unwrap_or(systemd::STOP_GRACE)
+    }
+}
+
+impl Resource for Container {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn attributes(&self) -> Attributes {
+        attributes::desired(self)
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        let exists = |on: Address| Dependency { on, condition: Condition::Exists, restart: false };
+        let mut all = vec![exists(Address::new("image", &self.image))];
+        all.extend(self.networks.keys().map(|name| exists(Address::new("network", name))));
+        for mount in self.mounts.values() {
+            match &mount.source {
+                MountSource::Bind(path) => all.push(exists(directory::address(path, &self.context.home))),
+                MountSource::Volume { address, .. } => all.push(exists(address.clone())),
+                MountSource::Tmpfs { .. } => {}
+            }
+        }
+        all.extend(self.depends_on.iter().filter_map(|needs| {
+            let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
+            Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
+        }));
+        all
+    }
+
+    fn implies(&self) -> Vec<Box<dyn Resource>> {
+        let mut implied: Vec<Box<dyn Resource>> = vec![Box::new(Image::new(&self.image, self.pull))];
+        if self.networks.contains_key("default") {
+            implied.push(Box::new(network::implied_default(&self.context.stack)));
+        }
+        for mount in self.mounts.values() {
+            if let MountSource::Bind(path) = &mount.source {
+                implied.push(Box::new(directory::implied(path, &self.context.home, mount.span)));
+            }
+        }
+        implied
+    }
+
+    fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
+        spec::link(self, declared, diagnostics);
+    }
+
+    fn query(&self, query: &mut Query) {
+        query.containers.insert(self.name.clone());
+        systemd::unit(self).query(&self.context, query);
+        quadlet::query(&self.context, query);
+        query.listeners |= !self.ports.is_empty();
+    }
+
+    fn query_more(&self, observed: &Observed, query: &mut Query) {
+        conflicts::query_more(self, observed, query);
+        query.containers.extend(observe::Lies::of(self, observed).renamed.map(|renamed| renamed.name.clone()));
+    }
+
+    fn seen(&self, observed: &Observed) -> Seen<Object> {
+        observe::seen(self, observed)
+    }
+
+    fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
+        conflicts::find(self, observed)
+    }
+
+    fn hand_over(&self, observed: &Observed) -> hand_over::Steps {
+        conflicts::hand_over(self, observed)
+    }
+
+    fn steps(&self, difference: &Difference, observed: &Observed, neighbours: &Neighbours<'_>) -> Steps {
+        steps::steps(self, difference, observed, neighbours)
+    }
+
+    fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {
+        observe::facts(self, observed)
+    }
+
+    fn liveness(&self) -> Option<Liveness> {
+        Some(Liveness {
+            readiness: self.readiness(),
+            container: Some(self.name.clone()),
+            unit: Some(self.unit_name()),
+            one_shot: self.one_shot,
+        })
+    }
+
+    fn host_ports(&self) -> Vec<HostPort> {
+        let claim = |port: &Port| HostPort {
+            ip: port.host_ip,
+            port: port.host,
+            protocol: port.protocol.clone(),
+            span: Some(port.span),
+        };
+        self.ports.iter().map(claim).collect()
+    }
+
+    fn name_on_machine(&self) -> String {
+        self.name.clone()
+    }
+
+    fn span(&self) -> Option<Span> {
+        Some(self.span)
+    }
+}

@@ -1,0 +1,110 @@
+//! A container as written: Compose's keys, in Compose's forms. Every key maps or errors.
+
+mod keys;
+mod link;
+mod parts;
+
+use std::collections::BTreeMap;
+
+use super::{Container, NetworkMode, Restart, UnitDependencies};
+use crate::address::Address;
+use crate::desired::{Reading, Resource};
+use crate::kinds::image;
+use crate::kinds::network::pairs;
+use crate::stack::forms::{self, Map};
+use crate::stack::yaml::{Key, Node};
+
+pub(super) use link::link;
+pub(in crate::kinds) use link::needs as link_needs;
+pub(in crate::kinds) use parts::{host_readiness, needs, signal as stop_signal};
+
+pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
+    let name = &key.text;
+    if !is_name(name) {
+        let detail = format!("`{}` cannot be the name of a container", name.escape_debug());
+        reading
+            .diagnostics
+            .error(key.span, "Not a name", detail)
+            .help("a letter or digit first, then letters, digits, `_`, `.` and `-`");
+        return Vec::new();
+    }
+    let environment = parts::environment(node, reading);
+    let places = reading.places;
+    let context = reading.context;
+    let Some(map) = Map::new(node, "a container", keys::KEYS, reading.diagnostics) else {
+        return Vec::new();
+    };
+    let mut map = map.unsupported(keys::UNSUPPORTED);
+    let image = map.require("image", "docker.io/library/redis:8", forms::word);
+    let limits = parts::limits(&mut map);
+    let networks = map.read("networks", forms::attachments);
+    let mode = map.read("network_mode", parts::network_mode);
+    parts::either_or(&mut map, mode.is_some() && networks.is_some());
+    let container = Container {
+        address: Address::new("container", name),
+        span: key.span,
+        context: context.clone(),
+        name: map.read("container_name", container_name).unwrap_or_else(|| format!("{}-{name}", context.stack)),
+        image: image.as_deref().map(image::normalised).unwrap_or_default(),
+        pull: parts::pull(&mut map),
+        command: map.read("command", forms::command).map(|command| command.words),
+        entrypoint: map.read("entrypoint", forms::command).map(|command| command.words),
+        environment,
+        working_dir: map.read("working_dir", forms::container_path),
+        user: map.read("user", forms::word),
+        hostname: map.read("hostname", forms::word),
+        ports: map.read("ports", forms::ports).map(parts::ports).unwrap_or_default(),
+        expose: map.read("expose", forms::exposed).map(parts::exposed).unwrap_or_default(),
+        mounts: parts::mounts(&mut map, places),
+        networks: parts::networks(name, networks, mode),
+        mode: mode.unwrap_or(NetworkMode::Bridge),
+        depends_on: map.read("depends_on", forms::depends_on).map(parts::needs).unwrap_or_default(),
+        restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
+        one_shot: map.read("one_shot", forms::boolean).unwrap_or(false),
+        healthcheck: map.read("healthcheck", parts::healthcheck),
+        stop_grace_period: map.read("stop_grace_period", forms::duration),
+        stop_signal: map.read("stop_signal", parts::signal),
+        labels: map.read("labels", parts::labels).unwrap_or_default(),
+        devices: map.read("devices", forms::list_of_text).unwrap_or_default(),
+        cap_add: map.read("cap_add", parts::capabilities).unwrap_or_default(),
+        cap_drop: map.read("cap_drop", parts::capabilities).unwrap_or_default(),
+        privileged: map.read("privileged", forms::boolean),
+        read_only: map.read("read_only", forms::boolean),
+        init: map.read("init", forms::boolean),
+        no_new_privileges: map.read("security_opt", parts::security),
+        extra_hosts: map.read("extra_hosts", parts::extra_hosts).unwrap_or_default(),
+        shm_size: map.read("shm_size", forms::size_bytes),
+        memory: limits.memory,
+        cpus: limits.cpus,
+        pids_limit: limits.pids,
+        boot_waits: Vec::new(),
+        siblings: std::collections::BTreeSet::new(),
+        unit_dependencies: UnitDependencies::default(),
+    };
+    parts::one_shot_restarts(&mut map, &container);
+    map.finish();
+    vec![Box::new(container)]
+}
+
+/// Podman's own rule for names (`define.NameRegex`), without the endings that mark a replace's half.
+fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(inner)
+        && name.len() <= 128
+        && !name.ends_with(".parked")
+        && !name.ends_with(".next")
+}
+
+fn container_name(node: &Node, diagnostics: &mut crate::diagnostic::Diagnostics) -> Option<String> {
+    let name = forms::word(node, diagnostics)?;
+    if !is_name(&name) {
+        let detail = format!("{} cannot be the name of a container", node.shown());
+        diagnostics.error(node.span, "Not a name", detail);
+        return None;
+    }
+    Some(name)
+}
+
+/// What two sources of labels or variables give together; the later one wins.
+type Pairs = BTreeMap<String, String>;

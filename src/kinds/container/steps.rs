@@ -1,0 +1,362 @@
+//! The calls of a container. The order inside a replace is the promise: before the commit everything can be taken back, and
+//! at every point in between a boot finds an old or a new one to start.
+
+use std::time::Duration;
+
+use super::attributes::UNIT_ROWS;
+use super::observe::{Lies, addresses_on, is_as_desired};
+use super::{Container, create, systemd};
+use crate::address::Address;
+use crate::change::{Action, Step, Steps, step};
+use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
+use crate::effect::{Effect, Endpoint, Files, Podman, Systemd, Wait};
+use crate::kinds::{labels, unit};
+use crate::observed::{self, Observed, Seen};
+
+/// How long a one-shot may run while somebody waits for it.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a container without a check must stay up to count as started: what exits at once does so within it.
+const SETTLE: Duration = Duration::from_millis(100);
+
+pub(super) fn steps(
+    container: &Container,
+    difference: &Difference,
+    observed: &Observed,
+    neighbours: &Neighbours<'_>,
+) -> Steps {
+    let calls = Calls { container, systemd: neighbours.systemd };
+    let prepare = if neighbours.systemd {
+        systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
+    } else {
+        Vec::new()
+    };
+    let lies = Lies::of(container, observed);
+    let waits = waits(container, neighbours);
+    let back = lies
+        .renamed
+        .map(|renamed| step(rename(&renamed.name, &container.name)).undo(rename(&container.name, &renamed.name)));
+    // From here on the live one has its name back.
+    let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
+    let main = match difference.action {
+        Action::Create => calls.make(waits),
+        Action::Replace => calls.replace(lies, waits),
+        // Whatever else is due: finishing starts it too, and the tail of a replace comes before anything new.
+        Action::Start | Action::Update | Action::Reload | Action::Restart | Action::Finish
+            if difference.has("half_done") =>
+        {
+            let again = if difference.action == Action::Restart { calls.restart(lies) } else { Vec::new() };
+            [calls.settle_half(lies), networks(container, difference, lies, observed), again].concat()
+        }
+        // Down as well, whatever else differs.
+        Action::Start | Action::Update | Action::Reload if difference.has("running") => {
+            [networks(container, difference, lies, observed), waits, calls.start()].concat()
+        }
+        Action::None | Action::Start | Action::Update | Action::Reload | Action::Finish | Action::Delete => {
+            networks(container, difference, lies, observed)
+        }
+        Action::Restart => [networks(container, difference, lies, observed), waits, calls.restart(lies)].concat(),
+    };
+    let main = thaw(lies.live).into_iter().chain(back).chain(main).collect();
+    Steps { prepare, main, finish: Vec::new() }
+}
+
+/// A frozen process hears no signal: a paused container that is stopped hangs until systemd kills what watches it, and
+/// podman cannot start it again (tried on podman 5.4).
+fn thaw(found: Option<&observed::Container>) -> Option<Step> {
+    let paused = found.filter(|found| found.state == observed::ContainerState::Paused)?;
+    Some(step(podman(Podman::UnpauseContainer { name: paused.name.clone() })))
+}
+
+fn podman(effect: Podman) -> Effect {
+    Effect::Podman(effect)
+}
+
+fn rename(from: &str, to: &str) -> Effect {
+    podman(Podman::RenameContainer { from: from.to_owned(), to: to.to_owned() })
+}
+
+fn remove_container(name: &str) -> Effect {
+    podman(Podman::RemoveContainer { name: name.to_owned() })
+}
+
+/// What must hold of the others before this one starts. Those that are changed in the same plan have ended by then, and
+/// the wait costs one look.
+pub(in crate::kinds) fn waits_for(
+    dependencies: impl IntoIterator<Item = crate::desired::Dependency>,
+    neighbours: &Neighbours<'_>,
+) -> Vec<Step> {
+    let wait = |dependency: crate::desired::Dependency| {
+        let liveness = neighbours.resources.get(&dependency.on)?.liveness()?;
+        let subject = dependency.on.to_string();
+        let wait = match dependency.condition {
+            Condition::Healthy => Wait::Healthy {
+                subject,
+                readiness: liveness.readiness?,
+                container: liveness.container,
+                unit: liveness.unit.filter(|_| neighbours.systemd),
+            },
+            Condition::CompletedSuccessfully => {
+                Wait::Completed { container: liveness.container?, timeout: COMPLETION_TIMEOUT }
+            }
+            Condition::Started | Condition::Exists => return None,
+        };
+        Some(step(Effect::Wait(wait)))
+    };
+    dependencies.into_iter().filter_map(wait).collect()
+}
+
+fn waits(container: &Container, neighbours: &Neighbours<'_>) -> Vec<Step> {
+    waits_for(container.dependencies(), neighbours)
+}
+
+/// Connects and disconnects what differs; works on a running container.
+fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, observed: &Observed) -> Vec<Step> {
+    let Some(live) = lies.subject(container) else { return Vec::new() };
+    let mut steps = Vec::new();
+    let changed = difference.attributes.iter().filter_map(|change| change.path.strip_prefix("networks."));
+    for network in changed {
+        let off = Podman::Disconnect { network: network.to_owned(), container: container.name.clone() };
+        let attached = live.networks.iter().any(|name| name == network);
+        let wanted = container.networks.values().find(|attachment| attachment.name == network);
+        if attached {
+            let static_ips = addresses_on(live, network, observed);
+            let endpoint = Endpoint { aliases: live.aliases_on(network), static_ips };
+            let back = Podman::Connect { network: network.to_owned(), container: container.name.clone(), endpoint };
+            steps.push(step(podman(off.clone())).undo(podman(back)));
+        }
+        if let Some(wanted) = wanted {
+            let endpoint = Endpoint { aliases: wanted.aliases.clone(), static_ips: wanted.static_ips.clone() };
+            let on = Podman::Connect { network: network.to_owned(), container: container.name.clone(), endpoint };
+            steps.push(step(podman(on)).undo(podman(off)));
+        }
+    }
+    steps
+}
+
+/// The single calls, with or without systemd.
+struct Calls<'a> {
+    container: &'a Container,
+    systemd: bool,
+}
+
+impl Calls<'_> {
+    fn start_effect(&self) -> Effect {
+        let container = self.container;
+        if !self.systemd {
+            return podman(Podman::StartContainer { name: container.name.clone() });
+        }
+        let has_probe = container.readiness().is_some() || container.one_shot;
+        Effect::Systemd(Systemd::Start {
+            unit: container.unit_name(),
+            container: Some(container.name.clone()),
+            settle: if has_probe { Duration::ZERO } else { SETTLE },
+            healthy_within: container
+                .readiness()
+                .filter(|_| container.has_own_check())
+                .map(|readiness| readiness.deadline()),
+            timeout: systemd::start_timeout(container),
+        })
+    }
+
+    fn stop_effect(&self) -> Effect {
+        let container = self.container;
+        if self.systemd {
+            let timeout = systemd::stop_timeout(container);
+            Effect::Systemd(Systemd::Stop { unit: container.unit_name(), timeout })
+        } else {
+            podman(Podman::StopContainer { name: container.name.clone(), timeout: container.stop_timeout() })
+        }
+    }
+
+    /// Until it is up as promised; nothing to wait for where it promises nothing.
+    fn up(&self) -> Vec<Step> {
+        let container = self.container;
+        let healthy = container.readiness().map(|readiness| Wait::Healthy {
+            subject: container.address.to_string(),
+            readiness,
+            container: Some(container.name.clone()),
+            unit: self.systemd.then(|| container.unit_name()),
+        });
+        let completed = container
+            .one_shot
+            .then(|| Wait::Completed { container: container.name.clone(), timeout: COMPLETION_TIMEOUT });
+        healthy.or(completed).map(|wait| step(Effect::Wait(wait))).into_iter().collect()
+    }
+
+    fn start(&self) -> Vec<Step> {
+        let mut steps = vec![step(self.start_effect())];
+        steps.extend(self.up());
+        steps
+    }
+
+    /// A new one stays when it does not come up: its log and what it wrote are what the user needs to see.
+    fn make(&self, waits: Vec<Step>) -> Vec<Step> {
+        let body = create::body(self.container, &self.container.name, self.systemd);
+        let create = step(podman(Podman::CreateContainer(Box::new(body)))).commit();
+        [vec![create], waits, self.start()].concat()
+    }
+
+    fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
+        if lies.live.is_some_and(observed::Container::is_running) {
+            let mut steps = vec![step(self.stop_effect()).undo(self.start_effect())];
+            steps.extend(self.start());
+            steps
+        } else {
+            self.start()
+        }
+    }
+
+    fn replace(&self, lies: Lies<'_>, waits: Vec<Step>) -> Vec<Step> {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let mut steps = self.put_in_order(lies);
+        let body = create::body(container, &next, self.systemd);
+        steps.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
+        steps.extend(waits);
+        let stop = step(self.stop_effect());
+        steps.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
+        steps.push(step(rename(live, &parked)).undo(rename(&parked, live)));
+        steps.push(step(rename(&next, live)).undo(rename(live, &next)));
+        steps.push(step(self.start_effect()).undo(self.stop_effect()));
+        steps.extend(self.prove());
+        steps
+    }
+
+    /// Brings what an earlier run left half done to where a replace begins: one live container, nothing beside it.
+    ///
+    /// None of it can be taken back, and none has to: from its first step on the undo is that the one known to be good
+    /// has its name and runs. To rename what was renamed already is done, as is to start what runs.
+    fn put_in_order(&self, lies: Lies<'_>) -> Vec<Step> {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let mut steps: Vec<Step> = lies.next.iter().map(|_| step(remove_container(&next))).collect();
+        match (lies.live, lies.parked) {
+            // The live one is a newcomer that never proved itself, and not what is wanted any more: the parked one is the
+            // last that was known to be good.
+            (Some(_), Some(_)) => {
+                steps.push(step(self.stop_effect()).undo(self.start_effect()));
+                steps.push(step(remove_container(live)).undo(rename(&parked, live)));
+                steps.push(step(rename(&parked, live)));
+                return steps;
+            }
+            (None, Some(_)) => steps.push(step(rename(&parked, live))),
+            (_, None) => {}
+        }
+        if let Some(first) = steps.first_mut() {
+            first.undo.extend(lies.parked.map(|_| rename(&parked, live)));
+            first.undo.extend(serves(lies).then(|| self.start_effect()));
+        }
+        steps
+    }
+
+    /// Finishes what an earlier run left half done, or puts it back.
+    fn settle_half(&self, lies: Lies<'_>) -> Vec<Step> {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let wanted = |found: Option<&observed::Container>| found.is_some_and(|found| is_as_desired(container, found));
+        match (lies.live, lies.parked, lies.next) {
+            // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
+            // does not get healthy.
+            (Some(_), Some(_), beside) => {
+                let mut steps: Vec<Step> = beside.iter().map(|_| step(remove_container(&next))).collect();
+                let start = step(self.start_effect()).undo(self.stop_effect());
+                steps.push(self.back().into_iter().fold(start, Step::undo));
+                steps.extend(self.prove());
+                steps
+            }
+            (None, Some(_), Some(_)) if wanted(lies.next) => {
+                let mut steps = vec![self.back().into_iter().fold(step(rename(&next, live)), Step::undo)];
+                steps.push(step(self.start_effect()).undo(self.stop_effect()));
+                steps.extend(self.prove());
+                steps
+            }
+            // What is put back only rolls forward: there is nothing better to go back to.
+            (None, Some(_), beside) => {
+                let mut steps = vec![step(rename(&parked, live)).commit()];
+                steps.extend(beside.iter().map(|_| step(remove_container(&next))));
+                steps.extend(self.start());
+                steps
+            }
+            (Some(found), None, Some(_)) => {
+                let mut steps = vec![step(remove_container(&next)).commit()];
+                if !found.is_running() {
+                    steps.extend(self.start());
+                }
+                steps
+            }
+            (None, None, Some(_)) => [vec![step(rename(&next, live)).commit()], self.start()].concat(),
+            (_, None, None) => Vec::new(),
+        }
+    }
+
+    /// From a stopped newcomer in place to the parked one serving again.
+    fn back(&self) -> [Effect; 4] {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        [rename(live, &next), rename(&parked, live), self.start_effect(), remove_container(&next)]
+    }
+
+    /// The end of a replace: wait, commit.
+    fn prove(&self) -> Vec<Step> {
+        let mut steps = self.up();
+        steps.push(step(remove_container(&self.container.parked())).commit());
+        steps
+    }
+}
+
+/// Is the old one to run again when it is put back? What ran, what an earlier run stopped half-way, and what somebody has
+/// stopped, since the file says that it runs. Not what ended by itself: it would fail again, and hide why the new one did.
+fn serves(lies: Lies<'_>) -> bool {
+    /// What a stop makes of a program: it ends by itself, by SIGTERM, or by SIGKILL.
+    const STOPPED: [i32; 3] = [0, 143, 137];
+    let half_done = lies.parked.is_some() || lies.next.is_some();
+    let was_started = |old: &observed::Container| !old.started_at.is_empty();
+    lies.parked
+        .or(lies.live)
+        .is_some_and(|old| old.is_running() || (was_started(old) && (half_done || STOPPED.contains(&old.exit_code))))
+}
+
+/// Containers and their units, found by label and by the units' first line; one without the other too.
+pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
+    let mut found: std::collections::BTreeMap<Address, Vec<String>> = std::collections::BTreeMap::new();
+    for container in observed.containers.values().filter(|found| labels::belongs_to(&found.labels, stack)) {
+        if let Some(address) = labels::address(&container.labels).filter(|address| address.kind() == "container") {
+            found.entry(address).or_default().push(container.name.clone());
+        }
+    }
+    for (address, path) in unit::owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == "container")
+    {
+        let names = found.entry(address).or_default();
+        if names.is_empty() {
+            names.push(path.display().to_string());
+        }
+    }
+    found.into_iter().map(|(address, names)| Owned { address, names }).collect()
+}
+
+/// Stop through the unit, remove the containers, take the unit file away.
+pub(super) fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
+    let ours: Vec<&observed::Container> = owned.names.iter().filter_map(|name| observed.containers.get(name)).collect();
+    let mut steps = Steps::default();
+    let file = unit::owned(observed, &context.stack).into_iter().find(|(address, _)| *address == owned.address);
+    let unit_name = file.as_ref().and_then(|(_, path)| Some(path.file_name()?.to_str()?.to_owned()));
+    steps.main.extend(ours.iter().filter_map(|container| thaw(Some(container))));
+    if let Some(unit) = unit_name {
+        let timeout = systemd::STOP_GRACE + Duration::from_secs(300);
+        steps.main.push(step(Effect::Systemd(Systemd::Stop { unit: unit.clone(), timeout })));
+        steps.main.push(step(Effect::Systemd(Systemd::Disable { unit })));
+    }
+    for container in &ours {
+        let stop = Podman::StopContainer { name: container.name.clone(), timeout: systemd::STOP_GRACE };
+        if container.is_running() {
+            steps.main.push(step(podman(stop)));
+        }
+        steps.main.push(step(remove_container(&container.name)).commit());
+    }
+    if let Some((_, path)) = file
+        && observed.paths.get(&path).is_some_and(|seen| matches!(seen, Seen::Present(_)))
+    {
+        steps.finish.push(step(Effect::Files(Files::Remove { path })));
+    }
+    steps
+}

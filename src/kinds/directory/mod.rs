@@ -1,0 +1,174 @@
+//! Directories of the host. They hold data: created, their mode mended, never emptied, never removed. A directory that a
+//! container's mount implies is created (0700) only below one that the file declares, and its mode is the container's own
+//! business from then on.
+
+mod attributes;
+mod conflicts;
+mod spec;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::attributes::Attributes;
+use crate::change::{Action, Risk, Steps, step};
+use crate::desired::{Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::diagnostic::{Diagnostics, Span};
+use crate::effect::{Effect, Files};
+use crate::observed::{Observed, PathKind, Query, Seen};
+
+/// Private: what lies there is the user's chats and keys.
+const DEFAULT_MODE: u32 = 0o700;
+
+pub static KIND: Kind = Kind {
+    name: "directory",
+    section: Some("directories"),
+    attributes: attributes::ATTRIBUTES,
+    holds_data: true,
+    read: Some(spec::read),
+    owned,
+    remove,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Declared,
+    /// A mount needs it, and a declared directory is above it.
+    Implied,
+    /// A mount needs it, and nothing above it is declared: it must be there already.
+    MustExist,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Directory {
+    address: Address,
+    path: PathBuf,
+    mode: Option<u32>,
+    origin: Origin,
+    /// The nearest directory above that is a resource too.
+    above: Option<Address>,
+    span: Option<Span>,
+}
+
+/// Paths below the home directory are written with `~`, so that both spellings are one resource.
+pub fn address(path: &Path, home: &Path) -> Address {
+    let name = match path.strip_prefix(home) {
+        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Ok(rest) => format!("~/{}", rest.display()),
+        Err(_) => path.display().to_string(),
+    };
+    Address::new("directory", name)
+}
+
+/// The directory that a mount needs.
+pub fn implied(path: &Path, home: &Path, span: Span) -> Directory {
+    Directory {
+        address: address(path, home),
+        path: path.to_owned(),
+        mode: None,
+        origin: Origin::MustExist,
+        above: None,
+        span: Some(span),
+    }
+}
+
+fn octal(mode: u32) -> Value {
+    json!(format!("{mode:04o}"))
+}
+
+impl Resource for Directory {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn attributes(&self) -> Attributes {
+        let Directory { address: _, path: _, mode, origin: _, above: _, span: _ } = self;
+        let mut attributes = Attributes::default();
+        if let Some(mode) = mode {
+            attributes.set("mode", octal(*mode));
+        }
+        attributes
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        let above = |on: &Address| Dependency { on: on.clone(), condition: Condition::Exists, restart: false };
+        self.above.iter().map(above).collect()
+    }
+
+    fn link(&mut self, declared: &Declared<'_>, _diagnostics: &mut Diagnostics) {
+        let home = &declared.context.home;
+        for ancestor in self.path.ancestors().skip(1) {
+            let candidate = address(ancestor, home);
+            let Some(known) = declared.resources.get(&candidate) else { continue };
+            if self.above.is_none() {
+                self.above = Some(candidate);
+            }
+            if known.declared && self.origin == Origin::MustExist {
+                self.origin = Origin::Implied;
+            }
+        }
+    }
+
+    fn query(&self, query: &mut Query) {
+        query.paths.extend(self.path.ancestors().map(Path::to_path_buf));
+    }
+
+    fn seen(&self, observed: &Observed) -> Seen<Object> {
+        let info = match observed.paths.get(&self.path) {
+            None => return Seen::Unknown("it was not looked at".to_owned()),
+            Some(Seen::Unknown(why)) => return Seen::Unknown(why.clone()),
+            Some(Seen::Absent) if self.origin == Origin::MustExist => {
+                return Seen::Present(Object { attributes: self.attributes(), last_applied: None });
+            }
+            Some(Seen::Absent) => return Seen::Absent,
+            Some(Seen::Present(info)) => info,
+        };
+        let mut attributes = Attributes::default();
+        match &info.kind {
+            PathKind::Directory => attributes.set("mode", octal(info.mode)),
+            // A symlinked root is legal and stays as it is; other things are conflicts, not differences.
+            PathKind::Symlink { .. } | PathKind::File | PathKind::Other => attributes = self.attributes(),
+        }
+        Seen::Present(Object { attributes, last_applied: None })
+    }
+
+    fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
+        conflicts::find(self, observed)
+    }
+
+    fn steps(&self, difference: &Difference, observed: &Observed, _neighbours: &Neighbours<'_>) -> Steps {
+        let path = self.path.clone();
+        let main = if difference.action == Action::Create {
+            let create = Files::CreateDirectory { path: path.clone(), mode: self.mode.unwrap_or(DEFAULT_MODE) };
+            vec![step(Effect::Files(create)).undo(Effect::Files(Files::RemoveEmptyDirectory { path }))]
+        } else {
+            let set = |mode| Effect::Files(Files::SetMode { path: path.clone(), mode });
+            let before = observed.paths.get(&self.path).and_then(Seen::present).map(|info| info.mode);
+            let step = step(set(self.mode.unwrap_or(DEFAULT_MODE)));
+            vec![before.into_iter().fold(step, |step, before| step.undo(set(before)))]
+        };
+        Steps { main, ..Steps::default() }
+    }
+
+    fn name_on_machine(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn declares(&self) -> bool {
+        self.origin == Origin::Declared
+    }
+
+    fn span(&self) -> Option<Span> {
+        self.span
+    }
+}
+
+/// A directory carries no mark of ours, so none is found without the file.
+fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
+    Vec::new()
+}
+
+fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {
+    Steps::default()
+}

@@ -1,0 +1,148 @@
+//! Ownership on podman's objects: our labels, and what other tools' labels say about who an object belongs to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::attributes::Attributes;
+use crate::change::{Risk, Severity};
+use crate::hand_over::{self, HandOver};
+
+pub const STACK: &str = "io.stackctl.stack";
+pub const ADDRESS: &str = "io.stackctl.address";
+/// Last-applied: `{"version":1,"attributes":{…}}`, canonical.
+pub const SPEC: &str = "io.stackctl.spec";
+pub const UNIT: &str = "PODMAN_SYSTEMD_UNIT";
+
+/// Of the label's own form, so that a later tool can read what an earlier one wrote.
+const SPEC_VERSION: u64 = 1;
+
+type Labels = BTreeMap<String, String>;
+
+/// The user's labels with ours.
+pub fn ours(stack: &str, address: &Address, spec: &Attributes, given: &Labels) -> Labels {
+    let mut labels = given.clone();
+    labels.insert(STACK.to_owned(), stack.to_owned());
+    labels.insert(ADDRESS.to_owned(), address.to_string());
+    labels.insert(SPEC.to_owned(), json!({ "attributes": spec, "version": SPEC_VERSION }).to_string());
+    labels
+}
+
+pub fn belongs_to(labels: &Labels, stack: &str) -> bool {
+    labels.get(STACK).is_some_and(|owner| owner == stack)
+}
+
+pub fn address(labels: &Labels) -> Option<Address> {
+    labels.get(ADDRESS)?.parse().ok()
+}
+
+/// None where the label is missing or of a form that is not known.
+pub fn last_applied(labels: &Labels) -> Option<Attributes> {
+    let spec: Value = serde_json::from_str(labels.get(SPEC)?).ok()?;
+    (spec.get("version")?.as_u64()? == SPEC_VERSION)
+        .then(|| serde_json::from_value(spec.get("attributes")?.clone()).ok())
+        .flatten()
+}
+
+/// Who made an object that is not ours, as far as its labels say, and how they let go of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub who: String,
+    /// What to do, as a sentence; the steps that it announces are in `hand_over`.
+    pub advice: String,
+    pub hand_over: hand_over::Steps,
+    /// The systemd user unit that runs it.
+    pub unit: Option<String>,
+}
+
+/// `let_go` is what removes the object itself, and `noun` its sort in words.
+pub fn owner(noun: &str, name: &str, labels: &Labels, let_go: Option<HandOver>) -> Owner {
+    let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).filter(|text| !text.is_empty()).cloned();
+    let unit = label(&[UNIT]);
+    if let Some(stack) = labels.get(STACK) {
+        return Owner {
+            who: format!("stack {stack} of stackctl"),
+            advice: format!("Give one of the two another name, or take the other stack's {noun} out of its file."),
+            hand_over: hand_over::Steps::new(),
+            unit,
+        };
+    }
+    if let Some(project) = label(&["io.podman.compose.project", "com.docker.compose.project"]) {
+        let service = label(&["io.podman.compose.service", "com.docker.compose.service"]);
+        let place = label(&["com.docker.compose.project.working_dir"]);
+        let of = service.map(|service| format!("service {service}"));
+        let lies = place.map(|place| format!("in {place}"));
+        let more: Vec<String> = of.into_iter().chain(lies).collect();
+        let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+        return Owner {
+            who: format!("compose project {project}{more}"),
+            advice:
+                "Choose another name in the stack file, or take the whole project down where it is kept (its volumes \
+                     stay):"
+                    .to_owned(),
+            hand_over: [HandOver::ComposeDown(project)].into(),
+            unit,
+        };
+    }
+    let by_home_manager = labels.contains_key("nix.home-manager.managed");
+    let through = unit.as_ref().map(|unit| format!("the systemd unit {unit}"));
+    let who = match (by_home_manager, &through) {
+        (true, Some(through)) => format!("home-manager, through {through}"),
+        (true, None) => "home-manager".to_owned(),
+        (false, Some(through)) => through.clone(),
+        (false, None) => {
+            return Owner {
+                who: "nobody that its labels name: it was made by hand".to_owned(),
+                advice: format!(
+                    "Rename or remove the {noun} `{name}` if you no longer need it, or choose another name in the stack file."
+                ),
+                hand_over: hand_over::Steps::new(),
+                unit: None,
+            };
+        }
+    };
+    let mut steps = hand_over::Steps::from_iter(let_go);
+    steps.extend(by_home_manager.then_some(HandOver::HomeManager));
+    Owner { who, advice: "Stop it and remove what it leaves; the data is kept:".to_owned(), hand_over: steps, unit }
+}
+
+/// The conflict over a name.
+pub fn name_conflict(noun: &str, name: &str, owner: &Owner) -> Risk {
+    let Owner { who, advice, hand_over, unit: _ } = owner;
+    Risk {
+        code: "NAME_OWNED_BY_OTHER",
+        severity: Severity::Critical,
+        message: format!("the {noun} `{name}` belongs to {who}"),
+        remedies: hand_over::remedies(advice, hand_over),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ADDRESS, SPEC, belongs_to, last_applied, name_conflict, ours, owner};
+    use crate::address::Address;
+    use crate::attributes::Attributes;
+    use crate::hand_over::HandOver;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_was_applied_can_be_read_back_from_the_object() {
+        let mut spec = Attributes::default();
+        spec.set("user", "1000");
+        let labels = ours("s", &Address::new("container", "x"), &spec, &BTreeMap::new());
+        assert!(belongs_to(&labels, "s") && !belongs_to(&labels, "t"));
+        assert_eq!(labels[ADDRESS], "container.x");
+        assert_eq!(last_applied(&labels), Some(spec));
+        let later = BTreeMap::from([(SPEC.to_owned(), r#"{"attributes":{},"version":99}"#.to_owned())]);
+        assert_eq!(last_applied(&later), None, "a form that is not known says nothing");
+    }
+
+    #[test]
+    fn a_compose_project_is_named() {
+        let labels = BTreeMap::from([("com.docker.compose.project".to_owned(), "shop".to_owned())]);
+        let owner = owner("container", "x", &labels, Some(HandOver::RemoveContainer("x".to_owned())));
+        let risk = name_conflict("container", "x", &owner);
+        assert!(risk.message.contains("compose project shop"), "{}", risk.message);
+    }
+}

@@ -1,0 +1,20 @@
+//! The kinds, one folder each; reading `*/steps.rs` down shows every effect of the tool. A kind does no I/O.
+//! `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
+
+pub mod container;
+pub mod directory;
+mod env_file;
+pub mod image;
+pub mod labels;
+mod named;
+pub mod network;
+mod quadlet;
+pub mod service;
+pub mod unit;
+pub mod volume;
+
+use crate::desired::Kind;
+
+/// Every kind of the tool, in the order in which their objects are listed.
+pub const ALL: &[&Kind] =
+    &[&directory::KIND, &network::KIND, &volume::KIND, &image::KIND, &container::KIND, &service::KIND];

@@ -1,0 +1,263 @@
+//! Native systemd user services. The unit file is the object: everything that the user sets is a line in it, and the spec
+//! in its second line is the last-applied.
+
+mod attributes;
+mod render;
+mod spec;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::attributes::{Attributes, digest};
+use crate::change::{Action, Risk, Severity, Steps};
+use crate::desired::{
+    Condition, Context, Declared, Dependency, Difference, Kind, Liveness, Neighbours, Object, Resource,
+};
+use crate::diagnostic::{Diagnostics, Span};
+use crate::hand_over;
+use crate::kinds::container::{Needs, Restart, UnitDependencies};
+use crate::kinds::unit::{self, BootWait, Found, Unit};
+use crate::observed::{Observed, PathKind, Query, Seen, Sort};
+use crate::probe::Readiness;
+
+/// What the running process was started with; systemd itself cannot say once the file was loaded anew.
+const STARTED_WITH: &str = "started_with";
+
+pub static KIND: Kind = Kind {
+    name: "service",
+    section: Some("services"),
+    attributes: attributes::ATTRIBUTES,
+    holds_data: false,
+    read: Some(spec::read),
+    owned: steps::owned,
+    remove: steps::remove,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    address: Address,
+    span: Span,
+    context: Context,
+    /// The program's path, then its arguments.
+    exec: Vec<String>,
+    kind: &'static str,
+    environment: BTreeMap<String, String>,
+    env_files: Vec<(PathBuf, bool)>,
+    working_dir: Option<PathBuf>,
+    depends_on: Vec<Needs>,
+    restart: Restart,
+    restart_sec: Option<Duration>,
+    start_limit: Option<(u32, Duration)>,
+    timeout_start: Option<Duration>,
+    timeout_stop: Option<Duration>,
+    kill_signal: Option<String>,
+    nice: Option<i64>,
+    memory_max: Option<u64>,
+    cpu_quota: Option<f64>,
+    tasks_max: Option<i64>,
+    wanted_by: Vec<String>,
+    enabled: bool,
+    overrides: BTreeMap<String, Vec<(String, String)>>,
+    readiness: Option<Readiness>,
+    boot_waits: Vec<BootWait>,
+    unit_dependencies: UnitDependencies,
+}
+
+impl Service {
+    fn unit_name(&self) -> String {
+        format!("{}.service", self.address.name())
+    }
+
+    fn unit(&self) -> Unit {
+        Unit {
+            name: self.unit_name(),
+            address: self.address.clone(),
+            spec: attributes::spec(self),
+            body: render::body(self),
+            enabled: self.is_enabled(),
+        }
+    }
+
+    /// What nothing wants cannot be enabled.
+    fn is_enabled(&self) -> bool {
+        self.enabled && !self.wanted_by.is_empty()
+    }
+
+    /// A oneshot that has ended well is up.
+    fn is_one_shot(&self) -> bool {
+        self.kind == "oneshot"
+    }
+
+    fn runs(&self, observed: &Observed) -> bool {
+        observed.units.get(&self.unit_name()).is_some_and(crate::observed::Unit::is_active)
+    }
+
+    /// Was the process started before the unit came to say what it says now?
+    fn runs_old_definition(&self, observed: &Observed) -> bool {
+        let remembered = observed.facts.get(STARTED_WITH, &self.address);
+        let unit = self.unit();
+        let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {
+            return false;
+        };
+        let modified = observed.paths.get(&unit.path(&self.context)).and_then(Seen::present);
+        let since = observed.units.get(&unit.name).and_then(|unit| unit.details.as_ref());
+        let (Some(modified), Some(since)) = (modified, since) else { return false };
+        remembered.is_some_and(|hash| *hash != of_the_process(&spec)) && since.active_since_us < modified.modified_us
+    }
+}
+
+impl Resource for Service {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn attributes(&self) -> Attributes {
+        let mut attributes = Attributes::default();
+        self.unit().attributes(&self.context.stack, &mut attributes);
+        if !self.is_one_shot() {
+            attributes.set("running", true);
+        }
+        attributes.set("current", true);
+        attributes
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        let edge = |needs: &Needs| {
+            let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
+            Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
+        };
+        self.depends_on.iter().filter_map(edge).collect()
+    }
+
+    fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
+        let linked = crate::kinds::container::link_needs(&mut self.depends_on, declared, diagnostics);
+        (self.unit_dependencies, self.boot_waits) = linked;
+    }
+
+    fn query(&self, query: &mut Query) {
+        self.unit().query(&self.context, query);
+        query.paths.extend(self.env_files.iter().map(|(path, _)| path.clone()));
+        query.paths.extend(self.exec.first().filter(|program| program.starts_with('/')).map(PathBuf::from));
+    }
+
+    /// When the process was started is worth asking only where what it was started with is not what the unit says.
+    fn query_more(&self, observed: &Observed, query: &mut Query) {
+        let remembered = observed.facts.get(STARTED_WITH, &self.address);
+        if let (Some(hash), Found::Ours { spec, .. }) = (remembered, self.unit().found(observed, &self.context))
+            && *hash != of_the_process(&spec)
+        {
+            query.unit_details.insert(self.unit_name());
+        }
+    }
+
+    fn seen(&self, observed: &Observed) -> Seen<Object> {
+        if let Some(why) = observed.blind.get(&Sort::Units) {
+            return Seen::Unknown(why.clone());
+        }
+        let unit = self.unit();
+        match unit.found(observed, &self.context) {
+            Found::Unknown(why) => return Seen::Unknown(why),
+            Found::Absent | Found::Masked | Found::Foreign(_) => return Seen::Absent,
+            Found::Ours { .. } => {}
+        }
+        let mut attributes = Attributes::default();
+        let spec = unit.seen(observed, &self.context, &mut attributes);
+        attributes.set("running", self.runs(observed));
+        attributes.set("current", !self.runs_old_definition(observed));
+        Seen::Present(Object { attributes, last_applied: Some(spec) })
+    }
+
+    fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
+        let unit = self.unit();
+        let names = unit::conflicts(&unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
+        let mut risks: Vec<Risk> = names.chain(unit::drop_ins(&unit, observed, &self.context)).collect();
+        risks.extend(self.env_files.iter().filter_map(|(path, required)| env_file(path, *required, observed)));
+        risks.extend(self.exec.first().and_then(|program| missing_program(program, observed)));
+        risks
+    }
+
+    fn hand_over(&self, observed: &Observed) -> hand_over::Steps {
+        unit::conflicts(&self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps).collect()
+    }
+
+    fn steps(&self, difference: &Difference, observed: &Observed, neighbours: &Neighbours<'_>) -> Steps {
+        steps::steps(self, difference, observed, neighbours)
+    }
+
+    fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {
+        let mut facts = BTreeMap::new();
+        if self.runs(observed) {
+            facts.insert(STARTED_WITH, of_the_process(&attributes::spec(self)));
+        }
+        facts
+    }
+
+    fn liveness(&self) -> Option<Liveness> {
+        Some(Liveness {
+            readiness: self.readiness.clone(),
+            container: None,
+            unit: Some(self.unit_name()),
+            one_shot: self.is_one_shot(),
+        })
+    }
+
+    fn name_on_machine(&self) -> String {
+        self.unit_name()
+    }
+
+    fn span(&self) -> Option<Span> {
+        Some(self.span)
+    }
+}
+
+/// A hash of the rows that a process has from its start; the others are the manager's, and a reload changes them.
+fn of_the_process(spec: &Attributes) -> Value {
+    let is_the_process = |path: &str| {
+        let row = attributes::ATTRIBUTES.iter().find(|row| row.path == path);
+        row.is_some_and(|row| row.on_change >= Action::Restart && !row.state)
+    };
+    let rows = spec.0.iter().filter(|(path, _)| is_the_process(path));
+    json!(digest(&Attributes(rows.map(|(path, value)| (path.clone(), value.clone())).collect()).canonical()))
+}
+
+/// Secrets lie in it: refused unless nobody else can read it.
+fn env_file(path: &std::path::Path, required: bool, observed: &Observed) -> Option<Risk> {
+    let risk = |code, message, remedies| Risk { code, severity: Severity::Critical, message, remedies };
+    match observed.paths.get(path)? {
+        Seen::Present(info) if info.kind == PathKind::File && info.mode & 0o077 != 0 => Some(risk(
+            "PATH_TOO_OPEN",
+            format!("{} holds secrets and has mode {:04o}", path.display(), info.mode),
+            vec!["Let nobody else read it:".to_owned(), format!("  chmod 600 {}", path.display())],
+        )),
+        Seen::Absent if required => Some(risk(
+            "PATH_MISSING",
+            format!("the environment file {} does not exist", path.display()),
+            vec!["Make it with mode 0600, or say `required: false`.".to_owned()],
+        )),
+        Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
+    }
+}
+
+fn missing_program(program: &str, observed: &Observed) -> Option<Risk> {
+    let absent = observed.paths.get(std::path::Path::new(program))?.is_absent();
+    absent.then(|| Risk {
+        code: "PATH_MISSING",
+        severity: Severity::Critical,
+        message: format!("the program {program} does not exist"),
+        remedies: vec!["Install it there, or write the path where it is.".to_owned()],
+    })
+}
+
+/// Of the edges of a service.
+pub(super) fn condition_word(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Healthy => "service_healthy",
+        Condition::CompletedSuccessfully => "service_completed_successfully",
+        Condition::Started | Condition::Exists => "service_started",
+    }
+}

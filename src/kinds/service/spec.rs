@@ -1,0 +1,227 @@
+//! A service as written (design §3). Every key maps or errors; `overrides` are the one place where raw directives stand,
+//! and they are shown in the plan as such.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Service;
+use crate::address::Address;
+use crate::desired::{Reading, Resource};
+use crate::diagnostic::Diagnostics;
+use crate::kinds::container::{Restart, UnitDependencies, host_readiness, needs, stop_signal};
+use crate::stack::forms::{self, Map, Places};
+use crate::stack::yaml::{Key, Node};
+
+const KEYS: &[&str] = &[
+    "exec",
+    "type",
+    "environment",
+    "env_file",
+    "working_dir",
+    "depends_on",
+    "restart",
+    "restart_sec",
+    "start_limit",
+    "timeout_start",
+    "timeout_stop",
+    "kill_signal",
+    "nice",
+    "memory_max",
+    "cpu_quota",
+    "tasks_max",
+    "wanted_by",
+    "enabled",
+    "overrides",
+    "healthcheck",
+];
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("image", "what has an image is a container: move it to `containers:`"),
+    ("sandbox", "it is not part of this version; say the directives in `overrides`"),
+    ("sockets", "they are not part of this version"),
+    ("profiles", "profiles are not part of this version; use a second file with `-f`"),
+    ("data", "data contracts are not part of this version"),
+    ("databases", "data contracts are not part of this version"),
+];
+const TYPES: &[&str] = &["exec", "simple", "notify", "oneshot", "forking"];
+const LIMIT_KEYS: &[&str] = &["burst", "interval"];
+const SECTIONS: &[&str] = &["Unit", "Service", "Install"];
+
+pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
+    if !is_unit_name(&key.text) {
+        let detail = format!("`{}` cannot be the name of a unit", key.text.escape_debug());
+        reading.diagnostics.error(key.span, "Not a name", detail).help("letters, digits, `_`, `.`, `:` and `-`");
+        return Vec::new();
+    }
+    let (places, context) = (reading.places, reading.context);
+    let Some(map) = Map::new(node, "a service", KEYS, reading.diagnostics) else {
+        return Vec::new();
+    };
+    let mut map = map.unsupported(UNSUPPORTED);
+    let exec = map.require("exec", "[~/bin/program, --option]", |node, diagnostics| exec(node, places, diagnostics));
+    let service = Service {
+        address: Address::new("service", &key.text),
+        span: key.span,
+        context: context.clone(),
+        exec: exec.unwrap_or_default(),
+        kind: map.read("type", |node, diagnostics| forms::one_of(TYPES, node, diagnostics)).unwrap_or("exec"),
+        environment: map.read("environment", environment).unwrap_or_default(),
+        env_files: map.read("env_file", |node, diagnostics| env_files(node, places, diagnostics)).unwrap_or_default(),
+        working_dir: map.read("working_dir", |node, diagnostics| forms::host_path(node, places, diagnostics)),
+        depends_on: map.read("depends_on", forms::depends_on).map(needs).unwrap_or_default(),
+        restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
+        restart_sec: map.read("restart_sec", forms::duration),
+        start_limit: map.read("start_limit", start_limit),
+        timeout_start: map.read("timeout_start", forms::duration),
+        timeout_stop: map.read("timeout_stop", forms::duration),
+        kill_signal: map.read("kill_signal", stop_signal),
+        nice: map.read("nice", |node, diagnostics| forms::integer_in(-20..=19, node, diagnostics)),
+        memory_max: map.read("memory_max", forms::size_bytes),
+        cpu_quota: map.read("cpu_quota", cpu_quota),
+        tasks_max: map.read("tasks_max", |node, diagnostics| forms::integer_in(1..=i64::MAX, node, diagnostics)),
+        wanted_by: map.read("wanted_by", targets).unwrap_or_else(|| vec!["default.target".to_owned()]),
+        enabled: map.read("enabled", forms::boolean).unwrap_or(true),
+        overrides: map.read("overrides", overrides).unwrap_or_default(),
+        readiness: map.read("healthcheck", host_readiness),
+        boot_waits: Vec::new(),
+        unit_dependencies: UnitDependencies::default(),
+    };
+    let mut service = service;
+    if service.kind == "oneshot" && map.take("restart").is_none() {
+        // systemd allows a oneshot only `no` and `on-failure`.
+        service.restart = Restart::No;
+    }
+    if service.kind == "oneshot" && matches!(service.restart, Restart::Always | Restart::UnlessStopped) {
+        let span = map.span_of("restart");
+        map.diagnostics.error(span, "Contradiction", "a oneshot ends by itself, and `restart` says otherwise");
+    }
+    map.finish();
+    vec![Box::new(service)]
+}
+
+/// systemd.unit(5), "Unit File Load Path": the characters of a unit name, without templates.
+fn is_unit_name(name: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    !name.is_empty() && name.len() <= 200 && name.chars().all(valid) && !name.starts_with(['-', '.'])
+}
+
+/// systemd reads `-`, `@`, `:`, `+`, `!` and `|` before the program's path as options, in quotes too: a path that begins
+/// with a slash, or a plain name, can be none of them.
+fn exec(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let mut words = forms::command(node, diagnostics)?.words;
+    let Some(first) = words.first_mut() else {
+        diagnostics.error(node.span, "Empty command", "`exec` needs a program").help("such as `[~/bin/program]`");
+        return None;
+    };
+    if first.starts_with(['-', '@', ':', '+', '!', '|']) {
+        let detail = format!("systemd would take the first sign of `{}` for an option", first.escape_debug());
+        diagnostics.error(node.span, "Not a program", detail).help("write the path in full, or begin it with `./`");
+        return None;
+    }
+    if first.contains('/') || first.starts_with('~') {
+        let path = forms::host_path_text(first, node.span, places, diagnostics)?;
+        *first = path.display().to_string();
+        if first.contains(['"', '\'', '\\']) {
+            let detail =
+                format!("systemd runs no program whose path holds a quote or a backslash: {}", first.escape_debug());
+            diagnostics
+                .error(node.span, "Not a program", detail)
+                .help("give it another name, or a symbolic link to it");
+            return None;
+        }
+    } else if !first.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) || first.starts_with(['-', '.']) {
+        let detail = format!("`{}` is neither a path nor the name of a program", first.escape_debug());
+        diagnostics.error(node.span, "Not a program", detail);
+        return None;
+    }
+    Some(words)
+}
+
+fn environment(node: &Node, diagnostics: &mut Diagnostics) -> Option<BTreeMap<String, String>> {
+    let pairs = forms::map_or_list(node, diagnostics)?;
+    for pair in pairs.iter().filter(|pair| pair.sensitive) {
+        let detail = format!("`{}` comes from the environment, and a unit file is no place for secrets", pair.key);
+        diagnostics
+            .error(pair.span, "Secret in a unit", detail)
+            .help("put it into an `env_file` with mode 0600, or declare it under `vars:` if it is no secret");
+    }
+    for pair in pairs.iter().filter(|pair| !is_variable(&pair.key)) {
+        let detail = format!("systemd takes no variable `{}`", pair.key.escape_debug());
+        diagnostics.error(pair.span, "Not a name", detail).help("letters, digits and `_`, and no digit first");
+    }
+    Some(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect())
+}
+
+/// systemd.exec(5), `Environment=`: what is none is dropped, and a line of the log says so.
+fn is_variable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn env_files(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<(PathBuf, bool)>> {
+    let files = forms::env_files(node, places, diagnostics)?;
+    for file in files.iter().filter(|file| file.raw) {
+        diagnostics.error(file.span, "Not supported", "systemd knows one format of environment files");
+    }
+    Some(files.into_iter().map(|file| (file.path, file.required)).collect())
+}
+
+fn start_limit(node: &Node, diagnostics: &mut Diagnostics) -> Option<(u32, Duration)> {
+    let mut map = Map::new(node, "start_limit", LIMIT_KEYS, diagnostics)?;
+    let burst = map.require("burst", "5", |node, diagnostics| forms::integer_in(1..=10_000, node, diagnostics));
+    let interval = map.require("interval", "1m", forms::duration);
+    map.finish();
+    Some((u32::try_from(burst?).ok()?, interval?))
+}
+
+/// `1.5` processors, or `150%` as systemd writes it.
+fn cpu_quota(node: &Node, diagnostics: &mut Diagnostics) -> Option<f64> {
+    let text = forms::word(node, diagnostics)?;
+    let (number, share) = text.strip_suffix('%').map_or((text.as_str(), 1.0), |number| (number, 100.0));
+    match number.parse::<f64>() {
+        Ok(quota) if quota.is_finite() && quota > 0.0 => Some(quota / share),
+        _ => {
+            let detail = format!("{} is no share of processors", node.shown());
+            diagnostics.error(node.span, "Wrong type", detail).help("such as `1.5` or `150%`");
+            None
+        }
+    }
+}
+
+fn targets(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let targets = forms::word_or_list(node, diagnostics)?;
+    for target in &targets {
+        if target != "default.target" {
+            let detail = format!("`{}` cannot be wanted by here", target.escape_debug());
+            diagnostics.error(node.span, "Not supported", detail).help(
+                "`default.target` is what a user manager starts at boot; `enabled: false` keeps it from starting",
+            );
+        }
+    }
+    Some(targets)
+}
+
+/// Raw `[Section] Key=Value`. A value is one line: what holds a line end would become another directive.
+fn overrides(node: &Node, diagnostics: &mut Diagnostics) -> Option<BTreeMap<String, Vec<(String, String)>>> {
+    let mut all = BTreeMap::new();
+    let mut map = Map::new(node, "overrides", SECTIONS, diagnostics)?;
+    for section in ["Unit", "Service", "Install"] {
+        let Some(node) = map.take(section) else { continue };
+        let mut lines = Vec::new();
+        for (key, value) in node.as_mapping().unwrap_or_default() {
+            let values = match value.as_sequence() {
+                Some(items) => items.iter().filter_map(|item| forms::word(item, map.diagnostics)).collect(),
+                None => forms::word(value, map.diagnostics).into_iter().collect::<Vec<_>>(),
+            };
+            let plain = !key.text.is_empty() && key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            if !plain || values.iter().any(|value| value.contains(char::is_control) || value.ends_with('\\')) {
+                let detail = "an override is `Key: value`, each on one line and not continued by a backslash";
+                map.diagnostics.error(key.span, "Not a directive", detail);
+                continue;
+            }
+            lines.extend(values.into_iter().map(|value| (key.text.clone(), value)));
+        }
+        all.insert(section.to_owned(), lines);
+    }
+    map.finish();
+    Some(all)
+}

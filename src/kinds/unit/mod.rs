@@ -1,0 +1,435 @@
+//! Unit files of the systemd user manager: quoting, rendering, and telling whether one is ours and as we wrote it.
+//! Pure text; shared by the kinds that run under systemd.
+//!
+//! A value can never become another directive: every value goes through [`exec_word`], [`assignment`] or [`line_value`].
+
+mod others;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::attributes::{Attributes, digest};
+use crate::change::{Step, step};
+use crate::desired::{Context, Difference};
+use crate::effect::{Effect, Files, Systemd};
+use crate::observed::{Observed, PathInfo, PathKind, Query, Seen};
+use crate::probe::{Probe, Readiness};
+
+use others::drop_in_folders;
+pub use others::{conflicts, drop_ins, let_go, remove};
+
+/// What a unit's programs are looked up in. Constant, so that no store path and no login shell ever makes a difference;
+/// the first two are where NixOS keeps its setuid wrappers (newuidmap) and its programs.
+pub const SEARCH_PATH: [&str; 8] = [
+    "/run/wrappers/bin",
+    "/run/current-system/sw/bin",
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+const MARKER: &str = "# Managed by stackctl: ";
+const LAST_APPLIED: &str = "# Last applied: ";
+/// Unit files hold no secrets, and systemd reads them as the user: the mode of `systemctl edit`.
+const UNIT_MODE: u32 = 0o644;
+
+/// One argument of an `Exec…=` line (systemd.service(5), "Command lines"): quoted, with `%` and `$` taken literally.
+pub fn exec_word(text: &str) -> String {
+    quoted(text, true)
+}
+
+/// `KEY=value` of an `Environment=` line (systemd.exec(5)): `%` taken literally; `$` has no meaning there.
+pub fn assignment(key: &str, value: &str) -> String {
+    quoted(&format!("{key}={value}"), false)
+}
+
+/// The value of a line that is not split into words: `%` taken literally, line ends as spaces.
+pub fn line_value(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.replace('%', "%%")
+}
+
+/// The words of an `ExecStart=`. Variables are not put into the program's path, so that a `$` in it can be doubled no more
+/// than in an `Environment=`; `:` keeps systemd from looking for any (systemd.service(5)).
+pub fn exec_line(words: &[String]) -> String {
+    let literal = words.first().is_some_and(|program| program.contains('$'));
+    let words: Vec<String> = words.iter().map(|word| quoted(word, !literal)).collect();
+    format!("{}{}", if literal { ":" } else { "" }, words.join(" "))
+}
+
+/// A directory as the whole value of a line, which systemd trims, and joins with the next where it ends with a backslash.
+pub fn directory_value(path: &str) -> String {
+    let open = path.ends_with(['\\', ' ']);
+    format!("{}{}", line_value(path), if open { "/" } else { "" })
+}
+
+/// A file as the value of `EnvironmentFile=`, which is a pattern (glob(7)).
+pub fn pattern_value(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for c in line_value(path).chars() {
+        if "\\*?[".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    match out.strip_suffix(' ') {
+        Some(before) => format!("{before}[ ]"),
+        None => out,
+    }
+}
+
+fn quoted(text: &str, is_command: bool) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            '%' => out.push_str("%%"),
+            '$' if is_command => out.push_str("$$"),
+            c if c.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(c)).expect("a string takes all"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A unit as it is to stand on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// With its `.service`.
+    pub name: String,
+    pub address: Address,
+    /// What its text is made from, and `enabled`; compared row by row, and kept in the file as last-applied.
+    pub spec: Attributes,
+    /// The sections.
+    pub body: String,
+    /// Started at boot: wanted by `default.target`.
+    pub enabled: bool,
+}
+
+/// What stands at a unit's path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    Absent,
+    /// Ours. `edited` holds the text where it is not as it was written.
+    Ours {
+        spec: Attributes,
+        edited: Option<String>,
+        stale: bool,
+    },
+    /// A link to /dev/null: somebody said that it is never to start.
+    Masked,
+    /// Somebody else's: what it is.
+    Foreign(String),
+    Unknown(String),
+}
+
+impl Unit {
+    pub fn path(&self, context: &Context) -> PathBuf {
+        context.unit_directory.join(&self.name)
+    }
+
+    fn wants_link(&self, context: &Context) -> PathBuf {
+        context.unit_directory.join("default.target.wants").join(&self.name)
+    }
+
+    pub fn text(&self, stack: &str) -> String {
+        let Unit { name: _, address, spec, body, enabled: _ } = self;
+        let rest = format!("{LAST_APPLIED}{}\n{body}", spec.canonical());
+        format!("{MARKER}stack={stack} address={address} hash={}\n{rest}", digest(&rest))
+    }
+
+    pub fn query(&self, context: &Context, query: &mut Query) {
+        query.folders.extend(drop_in_folders(&self.name, context));
+        query.units.insert(self.name.clone());
+        query.files.insert(self.path(context));
+        query.paths.extend(self.wants_link(context).ancestors().map(Path::to_path_buf));
+        query.paths.extend(other_places(&self.name, context));
+    }
+
+    pub fn found(&self, observed: &Observed, context: &Context) -> Found {
+        match observed.paths.get(&self.path(context)) {
+            None | Some(Seen::Absent) => Found::Absent,
+            Some(Seen::Unknown(why)) => Found::Unknown(why.clone()),
+            Some(Seen::Present(info)) => self.judge(info, observed, context),
+        }
+    }
+
+    fn judge(&self, info: &PathInfo, observed: &Observed, context: &Context) -> Found {
+        let content = match (&info.kind, &info.content) {
+            (PathKind::File, Some(content)) => content,
+            (PathKind::File, None) => return Found::Foreign("a file that is no text".to_owned()),
+            (PathKind::Symlink { target, .. }, _) if target == std::path::Path::new("/dev/null") => {
+                return Found::Masked;
+            }
+            (PathKind::Symlink { target, .. }, _) => {
+                return Found::Foreign(format!("a symbolic link to {}", target.display()));
+            }
+            (PathKind::Directory | PathKind::Other, _) => return Found::Foreign("no regular file".to_owned()),
+        };
+        match Managed::parse(content) {
+            Some(managed) if managed.stack == context.stack && managed.address == self.address => {
+                let loaded = observed.manager.present().map(|manager| manager.loaded_at_us);
+                Found::Ours {
+                    spec: managed.spec,
+                    edited: (!managed.intact).then(|| content.clone()),
+                    stale: loaded.is_some_and(|loaded| info.modified_us > loaded),
+                }
+            }
+            Some(managed) => Found::Foreign(format!("{} of stack {}", managed.address, managed.stack)),
+            None => Found::Foreign("a unit file that stackctl did not write".to_owned()),
+        }
+    }
+
+    /// The desired rows: those of the spec, and the states of the file itself.
+    pub fn attributes(&self, stack: &str, into: &mut Attributes) {
+        into.0.extend(self.spec.0.clone());
+        into.set("unit", self.text(stack));
+        into.set("loaded", true);
+    }
+
+    /// The observed rows. Where the file is as it was written, the spec in it is what is there.
+    pub fn seen(&self, observed: &Observed, context: &Context, into: &mut Attributes) -> Attributes {
+        let enabled = observed.paths.get(&self.wants_link(context)).is_some_and(|seen| seen.present().is_some());
+        let spec = match self.found(observed, context) {
+            Found::Ours { spec, edited, stale } => {
+                into.0.extend(spec.0.clone());
+                into.set("unit", edited.unwrap_or_else(|| self.text(&context.stack)));
+                into.set("loaded", !stale);
+                spec
+            }
+            Found::Absent | Found::Masked | Found::Foreign(_) | Found::Unknown(_) => {
+                into.0.extend(self.spec.0.clone());
+                into.set("unit", Value::Null);
+                into.set("loaded", true);
+                self.spec.clone()
+            }
+        };
+        // What is enabled is told by the link, whatever the file was written for.
+        into.set("enabled", enabled);
+        spec
+    }
+
+    /// The directory that keeps the unit from being written or enabled, where that is due.
+    pub fn barred_by(&self, observed: &Observed, context: &Context) -> Option<PathBuf> {
+        let (path, link) = (self.path(context), self.wants_link(context));
+        let present = |path: &Path| observed.paths.get(path).and_then(Seen::present);
+        let is_written = present(&path).is_some_and(|info| info.content.as_ref() == Some(&self.text(&context.stack)));
+        let is_linked = !self.enabled || present(&link).is_some();
+        let due = (!is_written).then_some(path).into_iter().chain((!is_linked).then_some(link));
+        due.into_iter().find_map(|path| {
+            let (nearest, info) = path.ancestors().skip(1).find_map(|above| Some((above, present(above)?)))?;
+            (!info.writable).then(|| nearest.to_owned())
+        })
+    }
+
+    /// Is the file newer than what systemd has loaded?
+    fn is_stale(&self, observed: &Observed, context: &Context) -> bool {
+        matches!(self.found(observed, context), Found::Ours { stale: true, .. })
+    }
+
+    /// Writes and enables the unit as far as it differs.
+    pub fn prepare(&self, difference: &Difference, rows: &[&str], observed: &Observed, context: &Context) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let text = self.text(&context.stack);
+        let path = self.path(context);
+        let before = observed.paths.get(&path).and_then(Seen::present).and_then(|info| info.content.clone());
+        // What is made anew may find the file of a run that was killed: of an earlier stack file, or not loaded yet.
+        let left_over =
+            difference.has("exists") && (before.as_ref() != Some(&text) || self.is_stale(observed, context));
+        let differs = rows.iter().any(|row| difference.has(row)) || difference.has("unit");
+        if before.is_none() || left_over || (differs && before.as_ref() != Some(&text)) {
+            let write = |content| Effect::Files(Files::Write { path: path.clone(), content, mode: UNIT_MODE });
+            let back = match before {
+                Some(before) => write(before),
+                None => Effect::Files(Files::Remove { path: path.clone() }),
+            };
+            steps.push(step(write(text)).undo(back));
+        }
+        let is_enabled = observed.paths.get(&self.wants_link(context)).is_some_and(|seen| seen.present().is_some());
+        let enable = || Effect::Systemd(Systemd::Enable { unit: self.name.clone() });
+        let disable = || Effect::Systemd(Systemd::Disable { unit: self.name.clone() });
+        match (self.enabled, is_enabled) {
+            (true, false) => steps.push(step(enable()).undo(disable())),
+            (false, true) => steps.push(step(disable()).undo(enable())),
+            (true, true) | (false, false) => {}
+        }
+        steps
+    }
+}
+
+/// Directories of systemd's user search path besides the one that we write to (systemd.unit(5), "User Unit Search
+/// Path"); what lies there of the same name belongs to somebody else.
+fn other_places(name: &str, context: &Context) -> Vec<PathBuf> {
+    let run = &context.runtime_directory;
+    [
+        run.join("systemd/user.control"),
+        run.join("systemd/transient"),
+        run.join("systemd/generator.early"),
+        context.home.join(".config/systemd/user.control"),
+        PathBuf::from("/etc/systemd/user"),
+        run.join("systemd/user"),
+        PathBuf::from("/run/systemd/user"),
+        run.join("systemd/generator"),
+        context.home.join(".local/share/systemd/user"),
+        PathBuf::from("/usr/local/lib/systemd/user"),
+        PathBuf::from("/usr/lib/systemd/user"),
+        run.join("systemd/generator.late"),
+    ]
+    .map(|directory| directory.join(name))
+    .into()
+}
+
+/// Where on the search path a unit of this name lies that is not ours.
+pub fn elsewhere(name: &str, observed: &Observed, context: &Context) -> Option<PathBuf> {
+    let there = |path: &PathBuf| observed.paths.get(path).is_some_and(|seen| seen.present().is_some());
+    other_places(name, context).into_iter().find(there)
+}
+
+/// A file with our first line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Managed {
+    pub stack: String,
+    pub address: Address,
+    pub spec: Attributes,
+    /// Is everything below the first line as it was written?
+    pub intact: bool,
+}
+
+impl Managed {
+    pub fn parse(content: &str) -> Option<Self> {
+        let (first, rest) = content.split_once('\n')?;
+        let mut words = first.strip_prefix(MARKER)?.splitn(2, " address=");
+        let stack = words.next()?.strip_prefix("stack=")?.to_owned();
+        let (address, hash) = words.next()?.rsplit_once(" hash=")?;
+        let spec = rest.lines().next().and_then(|line| line.strip_prefix(LAST_APPLIED));
+        let spec = spec.and_then(|json| serde_json::from_str(json).ok());
+        Some(Self {
+            stack,
+            address: address.parse().ok()?,
+            intact: spec.is_some() && hash == digest(rest),
+            spec: spec.unwrap_or_default(),
+        })
+    }
+}
+
+/// Every unit file of this stack that was seen, for orphans and destroy.
+pub fn owned(observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
+    let mut found = Vec::new();
+    for (path, seen) in &observed.paths {
+        let content = seen.present().and_then(|info| info.content.as_deref());
+        if let Some(managed) = content.and_then(Managed::parse).filter(|managed| managed.stack == stack) {
+            found.push((managed.address, path.clone()));
+        }
+    }
+    found
+}
+
+/// A dependency's readiness that the dependent's unit waits for at boot, where systemd cannot: a bounded wait of the
+/// program itself, skipped when it is gone and ignored when it fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootWait {
+    pub arguments: Vec<String>,
+    pub timeout_s: u64,
+}
+
+impl BootWait {
+    pub fn line(&self) -> String {
+        let script = "command -v stackctl >/dev/null 2>&1 || exit 0; exec stackctl wait \"$@\"";
+        let words = ["/bin/sh", "-c", script, "sh"].into_iter().map(str::to_owned);
+        let timeout = ["--timeout".to_owned(), self.timeout_s.to_string()];
+        let words: Vec<String> =
+            words.chain(self.arguments.iter().cloned()).chain(timeout).map(|word| exec_word(&word)).collect();
+        format!("ExecStartPre=-{}", words.join(" "))
+    }
+
+    pub fn value(&self) -> Value {
+        json!({ "arguments": self.arguments, "timeout_s": self.timeout_s })
+    }
+}
+
+/// A check that the host makes, as an attribute; times in seconds.
+pub fn host_check(readiness: &Readiness) -> Value {
+    let Readiness { probe, interval, timeout, retries, start_period } = readiness;
+    let mut map = json!({
+        "interval": interval.as_secs_f64(),
+        "timeout": timeout.as_secs_f64(),
+        "retries": retries,
+        "start_period": start_period.as_secs_f64(),
+    });
+    match probe {
+        Probe::Http { url, status, json } => {
+            map["http"] = json!(url);
+            map["expect"] = json!({ "status": status, "json": json });
+        }
+        Probe::Tcp { address } => map["tcp"] = json!(address),
+        Probe::Container { name } => map["container"] = json!(name),
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Managed, Unit, assignment, directory_value, exec_line, exec_word, line_value, pattern_value};
+    use crate::address::Address;
+    use crate::attributes::Attributes;
+
+    #[test]
+    fn a_value_never_becomes_another_directive() {
+        for (text, expected) in [
+            ("plain/path:1", "plain/path:1"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\nExecStart=/bin/evil", "\"a\\nExecStart=/bin/evil\""),
+            ("100%", "\"100%%\""),
+            ("$HOME ${X}", "\"$$HOME $${X}\""),
+            ("say \"hi\" \\", "\"say \\\"hi\\\" \\\\\""),
+            (";", "\";\""),
+            ("\u{1}", "\"\\x01\""),
+        ] {
+            assert_eq!(exec_word(text), expected, "{text:?}");
+        }
+        assert_eq!(assignment("A", "$x 5%\n"), "\"A=$x 5%%\\n\"");
+        assert_eq!(line_value("one\ntwo %h"), "one two %%h");
+        assert_eq!(directory_value("/a b/%\\"), "/a b/%%\\/");
+        assert_eq!(directory_value("/a b"), "/a b");
+        assert_eq!(pattern_value("/a [1]*?\\ "), "/a \\[1]\\*\\?\\\\[ ]");
+        let line = |words: &[&str]| exec_line(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(line(&["/bin/x", "$A"]), "/bin/x \"$$A\"");
+        assert_eq!(line(&["/$x/y", "$A", "%"]), ":\"/$x/y\" \"$A\" \"%%\"");
+    }
+
+    #[test]
+    fn an_edit_of_ours_is_told_from_what_was_written() {
+        let mut spec = Attributes::default();
+        spec.set("restart", "always");
+        spec.set("enabled", true);
+        let unit = Unit {
+            name: "x.service".to_owned(),
+            address: Address::new("service", "x"),
+            spec: spec.clone(),
+            body: "[Service]\nExecStart=/bin/true\n".to_owned(),
+            enabled: true,
+        };
+        let text = unit.text("s");
+        let managed = Managed::parse(&text).expect("ours");
+        assert_eq!((managed.stack.as_str(), managed.intact, managed.spec), ("s", true, spec));
+        let managed = Managed::parse(&text.replace("true", "false")).expect("still ours");
+        assert!(!managed.intact);
+        assert_eq!(Managed::parse("[Service]\n"), None);
+    }
+}

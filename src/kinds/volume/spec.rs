@@ -1,0 +1,29 @@
+//! A volume as written: Compose's keys.
+
+use super::Volume;
+use crate::address::Address;
+use crate::desired::{Reading, Resource};
+use crate::kinds::network::pairs;
+use crate::stack::forms::{self, Map};
+use crate::stack::yaml::{Key, Node};
+
+const KEYS: &[&str] = &["name", "external", "driver", "driver_opts", "labels"];
+
+pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
+    let stack = reading.context.stack.clone();
+    let Some(mut map) = Map::new(node, "a volume", KEYS, reading.diagnostics) else {
+        return Vec::new();
+    };
+    let name = map.read("name", forms::text).unwrap_or_else(|| format!("{stack}_{}", key.text));
+    let volume = Volume {
+        address: Address::new("volume", &key.text),
+        name,
+        stack,
+        external: map.read("external", forms::boolean).unwrap_or(false),
+        driver: map.read("driver", forms::text),
+        options: map.read("driver_opts", pairs).unwrap_or_default(),
+        labels: map.read("labels", pairs).unwrap_or_default(),
+    };
+    map.finish();
+    vec![Box::new(volume)]
+}

@@ -1,0 +1,171 @@
+//! The one comparison of the tool: desired, observed and last-applied, attribute by attribute. Kinds bring the table and
+//! canonical values; they never compare themselves.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::attributes::{Attribute, Attributes, Comparison};
+use crate::change::{Action, AttributeChange, Cause};
+use crate::desired::{Difference, Object};
+
+/// What differs. An attribute that the user neither sets nor had set at the last apply is never compared, so that what
+/// an image or the engine fills in is no drift.
+pub fn compare(
+    table: &[Attribute],
+    desired: &Attributes,
+    object: &Object,
+    last_applied: Option<&Attributes>,
+) -> Difference {
+    let mut attributes = Vec::new();
+    for row in table {
+        let wanted = desired.get(row.path);
+        let last = if row.state { wanted } else { last_applied.and_then(|last| last.get(row.path)) };
+        let seen = if row.blind { last } else { object.attributes.get(row.path) };
+        if row.blind && last_applied.is_none() {
+            continue;
+        }
+        match row.comparison {
+            Comparison::Keys => attributes.extend(compare_keys(row, wanted, seen, last)),
+            Comparison::Whole | Comparison::Set => {
+                attributes.extend(compare_one(row, row.path.to_owned(), wanted, seen, last));
+            }
+        }
+    }
+    let action = attributes.iter().map(|change| change.on_change).max().unwrap_or(Action::None);
+    Difference { action, attributes }
+}
+
+fn compare_keys(
+    row: &Attribute,
+    wanted: Option<&Value>,
+    seen: Option<&Value>,
+    last: Option<&Value>,
+) -> Vec<AttributeChange> {
+    let keys = |side: Option<&Value>| -> BTreeSet<String> {
+        side.and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    };
+    let at = |side: Option<&Value>, key: &str| side.and_then(|side| side.get(key)).cloned();
+    keys(wanted)
+        .union(&keys(last))
+        .filter_map(|key| {
+            let (wanted, seen, last) = (at(wanted, key), at(seen, key), at(last, key));
+            compare_one(row, format!("{}.{key}", row.path), wanted.as_ref(), seen.as_ref(), last.as_ref())
+        })
+        .collect()
+}
+
+fn compare_one(
+    row: &Attribute,
+    path: String,
+    wanted: Option<&Value>,
+    seen: Option<&Value>,
+    last: Option<&Value>,
+) -> Option<AttributeChange> {
+    let same = |a: Option<&Value>, b: Option<&Value>| canonical(row, a) == canonical(row, b);
+    if (wanted.is_none() && last.is_none()) || same(wanted, seen) {
+        return None;
+    }
+    let cause = match (same(wanted, last), same(seen, last)) {
+        (true, _) => Cause::Machine,
+        (false, true) => Cause::File,
+        // Newly set: what was there before is the image's or the engine's, nobody's change.
+        (false, false) if last.is_none() => Cause::File,
+        (false, false) => Cause::Both,
+    };
+    Some(AttributeChange {
+        path,
+        before: seen.cloned().unwrap_or(Value::Null),
+        after: wanted.cloned().unwrap_or(Value::Null),
+        cause,
+        on_change: row.on_change,
+    })
+}
+
+/// Null and absent are one; a set is sorted.
+fn canonical(row: &Attribute, value: Option<&Value>) -> Value {
+    match value {
+        None => Value::Null,
+        Some(Value::Array(items)) if row.comparison == Comparison::Set => {
+            let mut items = items.clone();
+            items.sort_by_cached_key(ToString::to_string);
+            Value::Array(items)
+        }
+        Some(value) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::compare;
+    use crate::attributes::{Attribute, Attributes, attribute};
+    use crate::change::{Action, Cause};
+    use crate::desired::Object;
+
+    const TABLE: &[Attribute] = &[
+        attribute("user", Action::Replace),
+        attribute("caps", Action::Replace).set(),
+        attribute("environment", Action::Replace).keys(),
+        attribute("devices", Action::Replace).blind(),
+        attribute("running", Action::Start).state(),
+    ];
+
+    fn attributes(value: Value) -> Attributes {
+        serde_json::from_value(value).expect("a map")
+    }
+
+    #[track_caller]
+    fn check(desired: Value, seen: Value, last: Option<Value>, expected: &[(&str, Cause)]) {
+        let object = Object { attributes: attributes(seen), last_applied: None };
+        let last = last.map(attributes);
+        let found = compare(TABLE, &attributes(desired), &object, last.as_ref());
+        let found: Vec<_> = found.attributes.iter().map(|change| (change.path.as_str(), change.cause)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_the_user_did_not_set_is_never_compared() {
+        check(json!({}), json!({"user": "nobody", "environment": {"PATH": "/bin"}}), Some(json!({})), &[]);
+    }
+
+    #[test]
+    fn the_cause_is_told_from_the_last_applied() {
+        check(json!({"user": "a"}), json!({"user": "b"}), Some(json!({"user": "b"})), &[("user", Cause::File)]);
+        check(json!({"user": "a"}), json!({"user": "b"}), Some(json!({"user": "a"})), &[("user", Cause::Machine)]);
+        check(json!({"user": "a"}), json!({"user": "b"}), Some(json!({"user": "c"})), &[("user", Cause::Both)]);
+        check(json!({"user": "a"}), json!({"user": "b"}), None, &[("user", Cause::File)]);
+    }
+
+    #[test]
+    fn a_line_removed_from_the_file_is_a_change_of_the_file() {
+        check(json!({}), json!({"user": "b"}), Some(json!({"user": "b"})), &[("user", Cause::File)]);
+        let both = json!({"environment": {"A": "1", "B": "2"}});
+        check(json!({"environment": {"A": "1"}}), both.clone(), Some(both), &[("environment.B", Cause::File)]);
+    }
+
+    #[test]
+    fn each_key_stands_for_itself_and_foreign_keys_are_left_alone() {
+        let seen = json!({"environment": {"A": "1", "B": "x", "PATH": "/bin"}});
+        let last = json!({"environment": {"A": "1", "B": "2"}});
+        check(json!({"environment": {"A": "1", "B": "2"}}), seen, Some(last), &[("environment.B", Cause::Machine)]);
+    }
+
+    #[test]
+    fn a_set_has_no_order() {
+        check(json!({"caps": ["a", "b"]}), json!({"caps": ["b", "a"]}), None, &[]);
+    }
+
+    #[test]
+    fn what_the_machine_cannot_show_is_held_against_the_last_applied() {
+        check(json!({"devices": ["x"]}), json!({}), Some(json!({"devices": ["x"]})), &[]);
+        check(json!({"devices": ["x"]}), json!({}), Some(json!({})), &[("devices", Cause::File)]);
+        check(json!({"devices": ["x"]}), json!({}), None, &[]);
+    }
+
+    #[test]
+    fn a_state_is_always_the_machines_doing() {
+        check(json!({"running": true}), json!({"running": false}), None, &[("running", Cause::Machine)]);
+    }
+}

@@ -1,0 +1,116 @@
+//! What the machine lacks for any plan to be carried out: podman, the user manager, lingering, newuidmap. Pure.
+
+use super::make::Inputs;
+use crate::change::{Risk, Severity};
+use crate::observed::{Engine, Host, NewuidMap, Seen};
+
+/// Below it user units with `Type=notify` and the create keys that are used here are not what the design was tried on.
+const PODMAN_MAJOR_MIN: u32 = 5;
+
+fn critical(code: &'static str, message: String, remedies: &[&str]) -> Risk {
+    let remedies = remedies.iter().map(|&text| text.to_owned()).collect();
+    Risk { code, severity: Severity::Critical, message, remedies }
+}
+
+pub(super) fn machine(inputs: &Inputs<'_>) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    let observed = inputs.observed;
+    let kinds: Vec<&str> = inputs.desired.resources.keys().map(crate::address::Address::kind).collect();
+    let containers = kinds.iter().any(|kind| ["container", "network", "volume", "image"].contains(kind));
+    let units = kinds.iter().any(|kind| ["container", "service"].contains(kind));
+    if containers {
+        risks.extend(podman(&observed.podman));
+    }
+    if units {
+        risks.extend(manager(inputs));
+    }
+    if let Some(host) = observed.host.as_ref().filter(|_| containers) {
+        risks.extend(newuidmap(host));
+    }
+    risks
+}
+
+fn podman(seen: &Seen<Engine>) -> Option<Risk> {
+    match seen {
+        Seen::Present(Engine { version }) => {
+            let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+            (major < PODMAN_MAJOR_MIN).then(|| {
+                critical(
+                    "PODMAN_TOO_OLD",
+                    format!("podman is {version}; stackctl needs {PODMAN_MAJOR_MIN}.0 or newer"),
+                    &["Install podman 5 (Debian 13, Fedora 41, NixOS 24.11 and newer have it)."],
+                )
+            })
+        }
+        Seen::Absent => {
+            Some(critical("PODMAN_UNREACHABLE", "podman is not installed".to_owned(), &["Install podman 5 or newer."]))
+        }
+        Seen::Unknown(why) => Some(critical(
+            "PODMAN_UNREACHABLE",
+            format!("podman's API does not answer: {why}"),
+            &["Start its socket, then try again:", "  systemctl --user enable --now podman.socket"],
+        )),
+    }
+}
+
+fn manager(inputs: &Inputs<'_>) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    let host = inputs.observed.host.as_ref();
+    let user = host.map_or_else(|| "$USER".to_owned(), |host| host.user.clone());
+    let linger = format!("  loginctl enable-linger {user}");
+    match &inputs.observed.manager {
+        Seen::Unknown(why) => risks.push(critical(
+            "NO_USER_MANAGER",
+            format!("systemd runs, but its user manager cannot be reached: {why}"),
+            &["Log in as this user (not through sudo or su), or let the manager run without a login:", &linger],
+        )),
+        Seen::Present(_) if host.is_some_and(|host| !host.linger) => risks.push(critical(
+            "LINGER_OFF",
+            format!("lingering is off for {user}: everything would stop at logout and stay down after a boot"),
+            &["Turn it on:", &linger],
+        )),
+        Seen::Present(_) => {}
+        Seen::Absent => {
+            let services = inputs.desired.resources.keys().filter(|address| address.kind() == "service");
+            risks.extend(services.map(|address| {
+                critical(
+                    "NO_USER_MANAGER",
+                    format!("{address} is a systemd service, and this machine runs no systemd"),
+                    &["Take the service out of the file, or run it on a machine with systemd."],
+                )
+            }));
+        }
+    }
+    risks
+}
+
+fn newuidmap(host: &Host) -> Option<Risk> {
+    if host.uid == 0 {
+        return None;
+    }
+    let remedy = "The units' PATH must find a newuidmap with the setuid bit or file capabilities first (NixOS: \
+                  /run/wrappers/bin; Debian: package uidmap).";
+    match &host.newuidmap {
+        NewuidMap::Usable(_) => None,
+        NewuidMap::Missing => {
+            Some(critical("NEWUIDMAP_UNUSABLE", "newuidmap is not found on the units' PATH".to_owned(), &[remedy]))
+        }
+        NewuidMap::Powerless(path) => Some(critical(
+            "NEWUIDMAP_UNUSABLE",
+            format!("{} has neither the setuid bit nor file capabilities", path.display()),
+            &[remedy],
+        )),
+    }
+}
+
+pub(super) fn notes(inputs: &Inputs<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if inputs.observed.manager.is_absent() && inputs.observed.host.is_some() {
+        notes.push(
+            "no systemd user manager here: podman's own restart policy runs the containers; nothing comes back at boot \
+             by itself, and start order holds only while stackctl applies"
+                .to_owned(),
+        );
+    }
+    notes
+}
