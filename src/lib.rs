@@ -9,6 +9,7 @@ pub mod effect;
 pub mod graph;
 pub mod hand_over;
 pub mod kinds;
+pub mod machine;
 pub mod observed;
 pub mod plan;
 pub mod probe;

@@ -1,0 +1,368 @@
+//! Doing: one function for each effect. Each asks for what it needs by exact name, makes one call that changes
+//! something, and where podman says no, looks whether the end is reached all the same: after a crash the same step is
+//! made again.
+
+#![expect(clippy::disallowed_methods, reason = "podman tells by no event that a port is free again")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use podman_api::models::Subnet;
+use podman_api::opts::{NetworkCreateOpts, VolumeCreateOpts};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::client::{CHANGE, Client, STORAGE, part, query, within};
+use super::failure::CallError;
+use super::look::{image, inspect, list, logs_tail, network, volume};
+use super::pull;
+use super::shapes::or_default;
+use crate::effect::podman::HealthConfig;
+use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
+use crate::machine::{Failure, FailureKind, Progress};
+use crate::observed::{Container, ContainerState};
+
+/// What a stop takes beside the time that the container is given: networks are torn down, on vfs storage too.
+const STOP_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long a released port may still be taken: pasta lets go of it up to 20 ms after its container has stopped.
+const PORT_RETRIES: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(320),
+];
+
+/// Between two looks at a container that somebody is about to start. A look costs 2 ms.
+const NOT_STARTED_YET: Duration = Duration::from_millis(100);
+
+/// Lines of the log that explain why a container did not come up.
+const LOG_LINES: usize = 20;
+
+pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progress<'_>) -> Result<(), Failure> {
+    match effect {
+        Podman::PullImage { reference } => pull::pull(client, reference, progress).await,
+        Podman::CreateNetwork(wanted) => create_network(client, wanted).await,
+        Podman::RemoveNetwork { name } => remove_network(client, name).await,
+        Podman::Connect { network, container, endpoint } => connect(client, network, container, endpoint).await,
+        Podman::Disconnect { network, container } => disconnect(client, network, container).await,
+        Podman::CreateVolume(wanted) => create_volume(client, wanted).await,
+        Podman::CreateContainer(wanted) => create_container(client, wanted, progress).await,
+        Podman::StartContainer { name } => start(client, name).await,
+        Podman::StopContainer { name, timeout } => stop(client, name, *timeout).await,
+        Podman::UnpauseContainer { name } => unpause(client, name).await,
+        Podman::RenameContainer { from, to } => rename(client, from, to).await,
+        Podman::RemoveContainer { name } => remove_container(client, name).await,
+    }
+}
+
+/// Is that what we were about to create? Every label that we would have given says so.
+fn is_ours(have: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    !wanted.is_empty() && wanted.iter().all(|(key, value)| have.get(key) == Some(value))
+}
+
+fn not_found(sort: &str, name: &str) -> Failure {
+    Failure::new(FailureKind::NotFound, format!("there is no {sort} {name}"))
+}
+
+async fn create_network(client: &Client, wanted: &NetworkCreate) -> Result<(), Failure> {
+    let mut options = NetworkCreateOpts::builder()
+        .name(&wanted.name)
+        .dns_enabled(wanted.dns_enabled)
+        .internal(wanted.internal)
+        .ipv6_enabled(wanted.ipv6_enabled)
+        .labels(&wanted.labels)
+        .options(&wanted.options)
+        .subnets(wanted.subnets.iter().map(|subnet| Subnet {
+            gateway: subnet.gateway.clone(),
+            lease_range: None,
+            subnet: Some(subnet.subnet.clone()),
+        }));
+    if let Some(driver) = &wanted.driver {
+        options = options.driver(driver);
+    }
+    let networks = client.podman_api.networks();
+    let options = options.build();
+    let created = within(CHANGE, async { Ok(networks.create(&options).await?) }).await;
+    match created {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match network(client, &wanted.name).await {
+            Ok(Some(have)) if is_ours(&have.labels, &wanted.labels) => Ok(()),
+            _ => Err(client.failure(error)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+/// A report of `DELETE networks/NAME`: podman 5.4 answers 200 with an error inside where the removal failed
+/// (`pkg/api/handlers/libpod/networks.go`).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RemovedNetwork {
+    #[serde(deserialize_with = "or_default")]
+    err: Option<Value>,
+}
+
+async fn remove_network(client: &Client, name: &str) -> Result<(), Failure> {
+    let there = |found: Result<_, CallError>| found.map_err(|error| client.failure(error));
+    if there(network(client, name).await)?.is_none() {
+        return Ok(());
+    }
+    // By name, see the top of podman.rs; and never with `force`, which deletes the containers.
+    let path = format!("/networks/{}{}", part(name), query(&[("force", "false")]));
+    let refused = match client.delete(&path, CHANGE).await {
+        Ok(body) => {
+            let reports: Vec<RemovedNetwork> = serde_json::from_slice(&body).unwrap_or_default();
+            if reports.iter().all(|report| report.err.is_none()) {
+                return Ok(());
+            }
+            Failure::new(FailureKind::Refused, format!("podman did not remove network {name} and gave no reason"))
+        }
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) if error.is_said() => client.failure(error),
+        Err(error) => return Err(client.failure(error)),
+    };
+    if there(network(client, name).await)?.is_none() {
+        return Ok(());
+    }
+    let users = list(client, Some(json!({ "network": [name] }))).await.unwrap_or_default();
+    let users: Vec<&str> = users
+        .iter()
+        .filter(|user| user.networks.iter().any(|have| have == name))
+        .map(|user| user.name.as_str())
+        .collect();
+    if users.is_empty() {
+        return Err(refused);
+    }
+    Err(Failure::new(FailureKind::Conflict, format!("network {name} is used by {}", users.join(", "))))
+}
+
+#[derive(Serialize)]
+struct ConnectBody<'a> {
+    container: &'a str,
+    #[serde(flatten)]
+    endpoint: &'a Endpoint,
+}
+
+async fn connect(client: &Client, name: &str, container: &str, endpoint: &Endpoint) -> Result<(), Failure> {
+    let found = exact(client, container).await?;
+    match network(client, name).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(not_found("network", name)),
+        Err(error) => return Err(client.failure(error)),
+    }
+    let body = ConnectBody { container: &found.id, endpoint };
+    match client.post(&format!("/networks/{}/connect", part(name)), Some(&body), CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match inspect(client, container).await {
+            Ok(Some(now)) if now.networks.iter().any(|have| have == name) => Ok(()),
+            _ => Err(client.failure(error)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+async fn disconnect(client: &Client, name: &str, container: &str) -> Result<(), Failure> {
+    let is_connected = |found: &Container| found.networks.iter().any(|have| have == name);
+    let found = inspect(client, container).await.map_err(|error| client.failure(error))?;
+    let Some(found) = found.filter(is_connected) else { return Ok(()) };
+    let body = json!({ "Container": found.id, "Force": false });
+    match client.post(&format!("/networks/{}/disconnect", part(name)), Some(&body), CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match inspect(client, container).await {
+            Ok(now) if !now.as_ref().is_some_and(is_connected) => Ok(()),
+            _ => Err(client.failure(error)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+async fn create_volume(client: &Client, wanted: &VolumeCreate) -> Result<(), Failure> {
+    let mut options = VolumeCreateOpts::builder().name(&wanted.name).labels(&wanted.label).options(&wanted.options);
+    if let Some(driver) = &wanted.driver {
+        options = options.driver(driver);
+    }
+    let volumes = client.podman_api.volumes();
+    let options = options.build();
+    let created = within(CHANGE, async { Ok(volumes.create(&options).await?) }).await;
+    match created {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match volume(client, &wanted.name).await {
+            Ok(Some(have)) if is_ours(&have.labels, &wanted.label) => Ok(()),
+            _ => Err(client.failure(error)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Created {
+    #[serde(deserialize_with = "or_default")]
+    warnings: Vec<String>,
+}
+
+async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &Progress<'_>) -> Result<(), Failure> {
+    needs_are_there(client, wanted).await?;
+    let with_test = with_test_of_image(client, wanted).await?;
+    match client.post("/containers/create", Some(with_test.as_ref().unwrap_or(wanted)), STORAGE).await {
+        Ok((_, body)) => {
+            let created: Created = serde_json::from_slice(&body).unwrap_or_default();
+            for warning in created.warnings {
+                progress(&format!("podman warns: {}", warning.trim()));
+            }
+            Ok(())
+        }
+        Err(error) if error.is_said() => match inspect(client, &wanted.name).await {
+            Ok(Some(have)) if is_ours(&have.labels, &wanted.labels) => Ok(()),
+            _ => Err(client.failure(error)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+/// Podman takes a check without a test for no check, though its image has one: the image's test is put in. None: there is
+/// nothing to put in.
+async fn with_test_of_image(client: &Client, wanted: &ContainerCreate) -> Result<Option<ContainerCreate>, Failure> {
+    let Some(check) = wanted.healthconfig.as_ref().filter(|check| check.test.is_empty()) else { return Ok(None) };
+    let found = image(client, &wanted.image).await.map_err(|error| client.failure(error))?;
+    let test = found.ok_or_else(|| not_found("image", &wanted.image))?.healthcheck;
+    if test.is_empty() {
+        let message = format!("the image {} has no health check, and `healthcheck` names no test", wanted.image);
+        return Err(Failure::new(FailureKind::Refused, message).hint("Give `healthcheck` a `test`, or take it out."));
+    }
+    Ok(Some(ContainerCreate { healthconfig: Some(HealthConfig { test, ..check.clone() }), ..wanted.clone() }))
+}
+
+/// Podman makes a named volume that is missing, empty and without our labels, and takes the start of an id for a
+/// network's name. Neither is wanted.
+async fn needs_are_there(client: &Client, wanted: &ContainerCreate) -> Result<(), Failure> {
+    for mount in wanted.volumes.iter().filter(|mount| !mount.name.is_empty()) {
+        if volume(client, &mount.name).await.map_err(|error| client.failure(error))?.is_none() {
+            return Err(not_found("volume", &mount.name));
+        }
+    }
+    for name in wanted.networks.keys() {
+        if network(client, name).await.map_err(|error| client.failure(error))?.is_none() {
+            return Err(not_found("network", name));
+        }
+    }
+    Ok(())
+}
+
+/// The container of exactly that name.
+async fn exact(client: &Client, name: &str) -> Result<Container, Failure> {
+    inspect(client, name).await.map_err(|error| client.failure(error))?.ok_or_else(|| not_found("container", name))
+}
+
+/// `/containers/ID/…`
+fn of(container: &Container, call: &str) -> String {
+    format!("/containers/{}{call}", container.id)
+}
+
+async fn start(client: &Client, name: &str) -> Result<(), Failure> {
+    let container = exact(client, name).await?;
+    let mut pauses = PORT_RETRIES.into_iter();
+    let error = loop {
+        let Err(error) = client.post(&of(&container, "/start"), None::<&()>, CHANGE).await else { return Ok(()) };
+        // Podman said no, so that a second try repeats nothing.
+        let port_is_taken = matches!(&error, CallError::Said { message, .. } if is_taken_port(message));
+        match pauses.next() {
+            Some(pause) if port_is_taken => tokio::time::sleep(pause).await,
+            _ => break error,
+        }
+    };
+    if !error.is_said() {
+        return Err(client.failure(error));
+    }
+    let mut failure = named(client.failure(error), &container);
+    if is_taken_port(&failure.message) {
+        return Err(Failure { kind: FailureKind::Conflict, ..failure }.hint("see who holds the port:\nss -ltnup"));
+    }
+    failure.kind = FailureKind::NotUp;
+    Err(failure.log(logs_tail(client, name, LOG_LINES).await.unwrap_or_default()))
+}
+
+fn is_taken_port(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("address already in use")
+}
+
+async fn stop(client: &Client, name: &str, timeout: Duration) -> Result<(), Failure> {
+    let Some(container) = inspect(client, name).await.map_err(|error| client.failure(error))? else { return Ok(()) };
+    if !container.is_running() {
+        return Ok(());
+    }
+    let seconds = timeout.as_secs().to_string();
+    let path = of(&container, &format!("/stop{}", query(&[("timeout", &seconds)])));
+    match client.post(&path, None::<&()>, timeout + STOP_MARGIN).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match inspect(client, name).await {
+            Ok(now) if !now.as_ref().is_some_and(Container::is_running) => Ok(()),
+            _ => Err(named(client.failure(error), &container)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+async fn unpause(client: &Client, name: &str) -> Result<(), Failure> {
+    let container = exact(client, name).await?;
+    match client.post(&of(&container, "/unpause"), None::<&()>, CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() => match inspect(client, name).await {
+            Ok(Some(now)) if now.state != ContainerState::Paused => Ok(()),
+            _ => Err(named(client.failure(error), &container)),
+        },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+async fn rename(client: &Client, from: &str, to: &str) -> Result<(), Failure> {
+    let failure = |error| client.failure(error);
+    let Some(container) = inspect(client, from).await.map_err(failure)? else {
+        return match inspect(client, to).await.map_err(failure)? {
+            Some(_) => Ok(()),
+            None => Err(not_found("container", from)),
+        };
+    };
+    let path = of(&container, &format!("/rename{}", query(&[("name", to)])));
+    match client.post(&path, None::<&()>, CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_said() && matches!(inspect(client, to).await, Ok(Some(_))) => {
+            Err(Failure::new(FailureKind::Conflict, format!("there is a container {to} already, beside {from}")))
+        }
+        Err(error) => Err(named(failure(error), &container)),
+    }
+}
+
+async fn remove_container(client: &Client, name: &str) -> Result<(), Failure> {
+    let Some(container) = inspect(client, name).await.map_err(|error| client.failure(error))? else { return Ok(()) };
+    // `volumes` would delete the anonymous volumes, `force` would kill, `depend` would take others along.
+    let options = query(&[("force", "false"), ("volumes", "false"), ("depend", "false")]);
+    match client.delete(&of(&container, &options), STORAGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(named(client.failure(error), &container)),
+    }
+}
+
+/// Podman's words with the name in place of the id, since the call was made with the id.
+fn named(mut failure: Failure, container: &Container) -> Failure {
+    failure.message = failure.message.replace(&container.id, &container.name);
+    failure
+}
+
+pub(super) async fn wait_exit(client: &Client, name: &str) -> Result<i32, Failure> {
+    // Podman takes one that was never started for one that ended with 0.
+    let container = loop {
+        match exact(client, name).await? {
+            container if container.state != ContainerState::Created => break container,
+            _ => tokio::time::sleep(NOT_STARTED_YET).await,
+        }
+    };
+    let path = of(&container, &format!("/wait{}", query(&[("condition", "exited")])));
+    // Bounded by the caller: a job may run for hours.
+    let response = client.post_streaming(&path, None::<&()>).await.map_err(|error| client.failure(error))?;
+    let (_, body) = super::client::answer(response).await.map_err(|error| client.failure(error))?;
+    serde_json::from_slice(&body).map_err(|error| client.failure(error.into()))
+}

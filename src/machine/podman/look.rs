@@ -1,0 +1,210 @@
+//! Looking: each question one cheap call, none of which changes anything.
+//!
+//! `info` and `version` take 90-210 ms (podman asks the package manager for them), so the version comes from `_ping`.
+
+use futures_util::StreamExt as _;
+use podman_api::opts::ContainerLogsOpts;
+use serde_json::{Value, json};
+
+use super::Podman;
+use super::client::{Client, LOOK, part, query, within};
+use super::failure::CallError;
+use super::shapes::{ImageRow, NetworkRow, Row, VolumeRow, health, inspected};
+use crate::machine::{Failure, FailureKind};
+use crate::observed::{Container, Engine, Health, Image, Network, Volume};
+
+/// Bytes of one line of a container's log, so that a binary blob does not fill the screen.
+const LINE_BYTES_MAX: usize = 2000;
+
+/// The label that every object of ours carries; its value is the stack's name.
+const STACK_LABEL: &str = "io.stackctl.stack";
+
+/// How the container's own health check stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealthLog {
+    /// None: it has no health check.
+    pub health: Option<Health>,
+    /// Failed checks since the last good one, after the start period.
+    pub failing_streak: u32,
+    /// Exit code of the last check; None before the first.
+    pub exit_code: Option<i32>,
+    /// What the last check printed, on one line.
+    pub output: String,
+}
+
+impl Podman {
+    /// # Errors
+    /// Nothing answers, or what answers is no podman.
+    pub async fn engine(&self) -> Result<Engine, Failure> {
+        let response = self.client.ping().await.map_err(|error| self.client.failure(error))?;
+        let version = response.headers().get("Libpod-API-Version").and_then(|value| value.to_str().ok());
+        match version {
+            Some(version) => Ok(Engine { version: version.to_owned() }),
+            None => Err(Failure::new(FailureKind::Refused, "what answers at the socket is not podman")
+                .hint("name podman's own socket with --podman or CONTAINER_HOST")),
+        }
+    }
+
+    /// The containers of a stack, or all there are.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn list(&self, stack: Option<&str>) -> Result<Vec<Container>, Failure> {
+        let filters = stack.map(|stack| json!({ "label": [format!("{STACK_LABEL}={stack}")] }));
+        list(&self.client, filters).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// The container of exactly that name, with the canonical parts of its inspect answer: v5 shape, without storage
+    /// paths and other things of the moment, lists without an order sorted.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn inspect(&self, name: &str) -> Result<Option<Container>, Failure> {
+        inspect(&self.client, name).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn networks(&self) -> Result<Vec<Network>, Failure> {
+        let rows: Vec<NetworkRow> =
+            self.client.get("/networks/json").await.map_err(|error| self.client.failure(error))?;
+        Ok(rows.into_iter().map(Network::from).collect())
+    }
+
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn volumes(&self) -> Result<Vec<Volume>, Failure> {
+        let rows: Vec<VolumeRow> =
+            self.client.get("/volumes/json").await.map_err(|error| self.client.failure(error))?;
+        Ok(rows.into_iter().map(Volume::from).collect())
+    }
+
+    /// The local image that create would take for this reference; not one whose id merely begins like it.
+    ///
+    /// # Errors
+    /// Podman did not answer, or the reference is none.
+    pub async fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
+        image(&self.client, reference).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// The last lines of the container's log, oldest first. Of a container that is gone there are none.
+    ///
+    /// # Errors
+    /// Podman did not answer, or the container's log driver cannot be read.
+    pub async fn logs_tail(&self, name: &str, lines: usize) -> Result<Vec<String>, Failure> {
+        logs_tail(&self.client, name, lines).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// How the container's own health check stands; None: there is no such container.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn health_log(&self, name: &str) -> Result<Option<HealthLog>, Failure> {
+        let container = self.inspect(name).await?;
+        Ok(container.and_then(|container| container.inspect).map(|inspect| health_of(&inspect)))
+    }
+
+    /// Waits until the container has ended and answers its exit code. One that was never started has not ended: the
+    /// wait goes on through its start. The caller bounds it.
+    ///
+    /// # Errors
+    /// There is no such container, or the connection broke.
+    pub async fn wait_exit(&self, name: &str) -> Result<i32, Failure> {
+        super::act::wait_exit(&self.client, name).await
+    }
+}
+
+pub(super) async fn list(client: &Client, filters: Option<Value>) -> Result<Vec<Container>, CallError> {
+    let mut pairs = vec![("all", "true")];
+    let filters = filters.map(|filters| filters.to_string());
+    if let Some(filters) = &filters {
+        pairs.push(("filters", filters));
+    }
+    let rows: Vec<Row> = client.get(&format!("/containers/json{}", query(&pairs))).await?;
+    Ok(rows.into_iter().map(Container::from).collect())
+}
+
+pub(super) async fn inspect(client: &Client, name: &str) -> Result<Option<Container>, CallError> {
+    match client.get::<Value>(&format!("/containers/{}/json", part(name))).await {
+        Ok(answer) => Ok(Some(inspected(answer)).filter(|container| container.name == name)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn network(client: &Client, name: &str) -> Result<Option<NetworkRow>, CallError> {
+    match client.get::<NetworkRow>(&format!("/networks/{}/json", part(name))).await {
+        Ok(row) => Ok(Some(row).filter(|row| row.name == name)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn volume(client: &Client, name: &str) -> Result<Option<VolumeRow>, CallError> {
+    match client.get::<VolumeRow>(&format!("/volumes/{}/json", part(name))).await {
+        Ok(row) => Ok(Some(row).filter(|row| row.name == name)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn image(client: &Client, reference: &str) -> Result<Option<Image>, CallError> {
+    match client.get::<ImageRow>(&format!("/images/{}/json", part(reference))).await {
+        Ok(row) if row.is_named(reference) => Ok(Some(row.image())),
+        Ok(_) => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn logs_tail(client: &Client, name: &str, lines: usize) -> Result<Vec<String>, CallError> {
+    let Some(container) = inspect(client, name).await? else { return Ok(Vec::new()) };
+    let options = ContainerLogsOpts::builder().stdout(true).stderr(true).tail(lines.to_string()).build();
+    within(LOOK, async {
+        let container = client.podman_api.containers().get(container.id);
+        let mut chunks = container.logs(&options);
+        let mut text = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            text.extend_from_slice(&chunk?);
+        }
+        Ok(last_lines(&String::from_utf8_lossy(&text), lines))
+    })
+    .await
+}
+
+/// The last lines, without line ends and control characters that would move the cursor.
+pub(super) fn last_lines(text: &str, lines: usize) -> Vec<String> {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..]
+        .iter()
+        .map(|line| {
+            let mut line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+            if line.len() > LINE_BYTES_MAX {
+                line.truncate((0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or_default());
+                line.push('…');
+            }
+            line
+        })
+        .collect()
+}
+
+pub(super) fn health_of(inspect: &Value) -> HealthLog {
+    // podman 4.3 calls it Healthcheck.
+    let state = inspect.pointer("/State/Health").or_else(|| inspect.pointer("/State/Healthcheck"));
+    let Some(state) = state else { return HealthLog::default() };
+    let last = state.get("Log").and_then(Value::as_array).and_then(|log| log.last());
+    let output = last.and_then(|last| last.get("Output")).and_then(Value::as_str).unwrap_or_default();
+    HealthLog {
+        health: state.get("Status").and_then(Value::as_str).and_then(health),
+        failing_streak: state
+            .get("FailingStreak")
+            .and_then(Value::as_u64)
+            .and_then(|streak| u32::try_from(streak).ok())
+            .unwrap_or_default(),
+        exit_code: last
+            .and_then(|last| last.get("ExitCode"))
+            .and_then(Value::as_i64)
+            .and_then(|code| i32::try_from(code).ok()),
+        output: last_lines(output.trim(), usize::MAX).join(" "),
+    }
+}
