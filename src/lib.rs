@@ -6,6 +6,7 @@ pub mod change;
 pub mod desired;
 pub mod diagnostic;
 pub mod effect;
+pub mod execute;
 pub mod graph;
 pub mod hand_over;
 pub mod kinds;
