@@ -10,6 +10,7 @@ pub mod execute;
 pub mod graph;
 pub mod hand_over;
 pub mod kinds;
+pub mod ledger;
 pub mod machine;
 pub mod observed;
 pub mod plan;
