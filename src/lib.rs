@@ -15,4 +15,5 @@ pub mod machine;
 pub mod observed;
 pub mod plan;
 pub mod probe;
+pub mod report;
 pub mod stack;

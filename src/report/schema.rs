@@ -1,0 +1,28 @@
+//! The JSON Schemas of what is printed for programs, made from the very structs that are printed. `schemas/` holds them as
+//! files; a test fails when one is stale.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::failure::FailureJson;
+use super::plan::PlanJson;
+use super::run::RunJson;
+use super::status::StatusJson;
+use super::valid::ValidJson;
+
+/// File name below `schemas/` -> schema.
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("error.schema.json", of::<FailureJson<'static>>()),
+        ("plan.schema.json", of::<PlanJson<'static>>()),
+        ("run.schema.json", of::<RunJson<'static>>()),
+        ("status.schema.json", of::<StatusJson<'static>>()),
+        ("validate.schema.json", of::<ValidJson<'static>>()),
+    ]
+}
+
+fn of<T: JsonSchema>() -> Value {
+    // As printed, not as read: a key that may be left out is not required, one that may be null is.
+    SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+}
