@@ -1,0 +1,507 @@
+//! The composition root: the one file that knows the kinds, the real machine, the ledger, the environment and the clock, and puts them
+//! together. It decides nothing; verbs that only look get a machine that can only be looked at.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the composition root: environment, clock, and which of the default stack files is there"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::Common;
+use super::carry::Records;
+use super::failure::{Exit, Failure, rows};
+use super::lock::{self, Lock};
+use super::ui::{Terminal, Ui};
+use crate::address::Address;
+use crate::attributes::Secrets;
+use crate::desired::{self, Context, Desired, Kind, Resource};
+use crate::diagnostic::{self, Diagnostics};
+use crate::graph::Graph;
+use crate::kinds;
+use crate::ledger::{self, Ledger, RunJournal};
+use crate::machine::real::{Real, RealOptions};
+use crate::machine::{Observe, Perform, http};
+use crate::observed::{Facts, Observed, ProbeReading, Query};
+use crate::plan::{self, Kept, Plan};
+use crate::probe::Probe;
+use crate::report::failure::DiagnosticJson;
+use crate::report::kept::KeptData;
+use crate::stack::forms::Places;
+use crate::stack::source::{Disk, Environment, Sources};
+use crate::stack::{self, LoadOptions, Stack};
+
+/// Looks at the machine before a plan: most need one, conflicts a second, and nothing makes a fourth worth its time.
+const ROUNDS_MAX: usize = 3;
+/// For the sizes of all data that a destroy leaves: people wait for the question that comes after it.
+const SIZES_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the process was given. Nothing else in the crate asks for it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub environment: Environment,
+    /// `~/.config/systemd/user`.
+    pub unit_directory: PathBuf,
+    /// `/run/user/UID`.
+    pub runtime_directory: PathBuf,
+    /// `~/.local/state`.
+    pub state: PathBuf,
+}
+
+/// # Errors
+/// There is no home, or this is root by way of sudo.
+pub fn surroundings() -> Result<Surroundings, Failure> {
+    let text = |word: std::ffi::OsString| word.into_string().ok();
+    let vars: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+    let home = vars.get("HOME").filter(|home| Path::new(home).is_absolute()).map(PathBuf::from);
+    let home = home.ok_or_else(|| {
+        Failure::new(Exit::Failed, "HOME is not set, so it is not known where the stack's files are")
+            .hint("Set it to the home directory of the user whose stack this is.")
+    })?;
+    let directory = |name: &str| vars.get(name).filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
+    let config = directory("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+    let state = directory("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+    if rustix::process::geteuid().is_root() && vars.contains_key("SUDO_UID") {
+        return Err(Failure::new(Exit::Failed, "stackctl was run as root through sudo")
+            .hint("It works on the containers and units of the user who runs it; run it as yourself, without sudo."));
+    }
+    Ok(Surroundings {
+        environment: Environment { home, vars },
+        unit_directory: config.join("systemd/user"),
+        runtime_directory: RealOptions::of_environment(None, |name| std::env::var_os(name)).runtime_dir,
+        state,
+    })
+}
+
+/// What is known of the terminal before anything can fail.
+pub fn terminal() -> Terminal {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let force = given("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    Terminal::of_this_process(given("NO_COLOR").is_some(), force, given("TERM").is_some_and(|term| term == "dumb"))
+}
+
+pub fn log_filter() -> Option<String> {
+    std::env::var("STACKCTL_LOG").ok().filter(|filter| !filter.is_empty())
+}
+
+/// Made only by verbs that wait for something.
+///
+/// # Errors
+/// The kernel gives no epoll or timer.
+pub fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the runtime cannot be started"))
+}
+
+/// Time since now.
+pub fn clock() -> impl Fn() -> Duration {
+    let began = Instant::now();
+    move || began.elapsed()
+}
+
+/// Microseconds of the wall clock.
+pub fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Ctrl-C, and what asks for the same.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From here on these signals no longer end the process.
+    ///
+    /// # Errors
+    /// They cannot be caught.
+    pub fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::from_error(Exit::Failed, &error).context("signals cannot be listened to"))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    pub async fn next(&mut self) {
+        let Self { interrupt, terminate, hang_up } = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
+}
+
+/// A stack file, read and resolved: everything that is known without looking at the machine.
+#[derive(Debug)]
+pub struct Loaded {
+    pub desired: Desired,
+    pub graph: Graph,
+    pub context: Context,
+    /// What to call the stack file in a sentence.
+    pub source: String,
+    pub warnings: Vec<DiagnosticJson>,
+}
+
+/// What a verb is out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing is made, not even a state directory.
+    Look,
+    Change,
+}
+
+/// # Errors
+/// There is no stack file, or it is invalid: with all its findings.
+pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: &Ui) -> Result<Loaded, Failure> {
+    let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
+    let sections: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.section).collect();
+    let options = LoadOptions {
+        vars: common.vars.iter().cloned().collect(),
+        env_files: common.env_files.clone(),
+        sections: &sections,
+    };
+    let (stack, sources, mut diagnostics) = stack::load(&files, &surroundings.environment, &options);
+    let resolved = match stack {
+        Some(stack) => resolve_for(purpose, &stack, &sources, surroundings, &mut diagnostics)?,
+        None => None,
+    };
+    let Some((desired, graph, context)) = resolved.filter(|_| !diagnostics.has_errors()) else {
+        return Err(Failure::invalid(&diagnostics, &sources));
+    };
+    if !diagnostics.is_empty() {
+        ui.status(&diagnostic::render(&diagnostics, &sources));
+    }
+    let source = files.first().map_or_else(|| "stack.yaml".to_owned(), |file| file.display().to_string());
+    Ok(Loaded { desired, graph, context, source, warnings: rows(&diagnostics, &sources) })
+}
+
+type Resolved = Option<(Desired, Graph, Context)>;
+
+/// A file that cannot be used makes no key: it is made for what is known to be good, which is then resolved with it.
+fn resolve_for(
+    purpose: Purpose,
+    stack: &Stack,
+    sources: &Sources,
+    surroundings: &Surroundings,
+    diagnostics: &mut Diagnostics,
+) -> Result<Resolved, Failure> {
+    // With errors in the file nothing is compared, and its name may be no name.
+    let directory = (!diagnostics.has_errors()).then(|| state_directory(&stack.name, surroundings));
+    let told = |error| Failure::from_error(Exit::Failed, &error);
+    let to_look = match &directory {
+        Some(directory) => ledger::secrets_to_look(directory).map_err(told)?,
+        None => Secrets::new([0; 32]),
+    };
+    let said_before = diagnostics.clone();
+    let resolved = resolve(stack, sources, surroundings, to_look.clone(), diagnostics);
+    match directory {
+        Some(directory) if purpose == Purpose::Change && !diagnostics.has_errors() => {
+            let to_keep = ledger::secrets(&directory).map_err(told)?;
+            if to_keep == to_look {
+                return Ok(resolved);
+            }
+            *diagnostics = said_before;
+            Ok(resolve(stack, sources, surroundings, to_keep, diagnostics))
+        }
+        Some(_) | None => Ok(resolved),
+    }
+}
+
+/// What the file declares, what depends on what, and where it all is; none where the file does not allow of it.
+fn resolve(
+    stack: &Stack,
+    sources: &Sources,
+    surroundings: &Surroundings,
+    secrets: Secrets,
+    diagnostics: &mut Diagnostics,
+) -> Resolved {
+    let Surroundings { environment, unit_directory, runtime_directory, state: _ } = surroundings;
+    let context = Context {
+        stack: stack.name.clone(),
+        home: environment.home.clone(),
+        unit_directory: unit_directory.clone(),
+        runtime_directory: runtime_directory.clone(),
+        secrets,
+    };
+    let places = Places { sources, environment };
+    let resolved = desired::resolve(stack, kinds::ALL, places, &context, &Disk, diagnostics);
+    resolved.map(|(desired, graph)| (desired, graph, context))
+}
+
+/// Those that were named; else the first that is there. A file that was named and is missing is told by the loader with its name.
+fn stack_files(
+    named: &[PathBuf],
+    environment: &Environment,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Vec<PathBuf>, Failure> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let set = |name: &str| environment.vars.get(name).filter(|value| !value.is_empty());
+    if let Some(file) = set("STACKCTL_FILE") {
+        return Ok(vec![PathBuf::from(file)]);
+    }
+    let config = set("XDG_CONFIG_HOME").map_or_else(|| environment.home.join(".config"), PathBuf::from);
+    let places = [PathBuf::from("stack.yaml"), config.join("stackctl/stack.yaml")];
+    match places.iter().find(|place| exists(place)) {
+        Some(place) => Ok(vec![place.clone()]),
+        None => Err(Failure::new(
+            Exit::Usage,
+            format!("no stack file: neither {} nor {} is there", places[0].display(), places[1].display()),
+        )
+        .hint("Say which one, here or in $STACKCTL_FILE:")
+        .hint("  stackctl plan -f FILE")),
+    }
+}
+
+/// Of a stack whose name was found good: nothing of a bad one may become a path.
+fn state_directory(stack: &str, surroundings: &Surroundings) -> PathBuf {
+    surroundings.state.join("stackctl").join(stack)
+}
+
+/// One run at a time for each stack.
+///
+/// # Errors
+/// Another run holds the stack, or the lock cannot be taken.
+pub fn lock(loaded: &Loaded, surroundings: &Surroundings) -> Result<Lock, Failure> {
+    lock::take(&state_directory(&loaded.desired.stack, surroundings), &command_line())
+}
+
+/// As it was typed, but for the values of variables, which may be secrets.
+fn command_line() -> String {
+    let mut words = Vec::new();
+    let mut hide = false;
+    for word in std::env::args() {
+        let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        words.push(match value {
+            Some(_) if hide || name == "--var" => format!("{name}=…"),
+            Some(_) | None => word.clone(),
+        });
+        hide = word == "--var";
+    }
+    words.join(" ")
+}
+
+/// The ledger as the verbs use it.
+#[derive(Debug)]
+pub struct Book(Rc<Ledger>);
+
+impl Records for Book {
+    type Run = RunJournal;
+
+    fn facts(&self) -> Result<Facts, Failure> {
+        self.0.facts().map_err(|error| Failure::from_error(Exit::Failed, &error))
+    }
+
+    fn begin(&self, verb: &str, plan: &Plan) -> Result<RunJournal, Failure> {
+        let start = ledger::Start { verb, command: &command_line(), changes: &plan.changes };
+        self.0.begin(&start).map_err(|error| Failure::from_error(Exit::Failed, &error))
+    }
+
+    fn end(&self, run: RunJournal, exit: Exit) -> Result<(), Failure> {
+        run.end(exit.code()).map_err(|error| Failure::from_error(Exit::Failed, &error))
+    }
+
+    fn keep(&self, facts: &BTreeMap<String, Value>, gone: &[Address]) -> Result<(), Failure> {
+        let gone: Vec<String> = gone.iter().map(Address::to_string).collect();
+        let of_gone = |key: &&String| key.split_once(':').is_some_and(|(_, owner)| gone.iter().any(|one| one == owner));
+        let known = self.facts()?;
+        let forget: Vec<String> = known.0.keys().filter(of_gone).cloned().collect();
+        self.0.remember(facts, &forget).map_err(|error| Failure::from_error(Exit::Failed, &error))
+    }
+}
+
+/// For verbs that only look: the ledger is read, and neither it nor the machine is written.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn open_to_look(
+    loaded: Loaded,
+    common: &Common,
+    surroundings: &Surroundings,
+) -> Result<App<impl Observe + use<>, impl Records + use<>>, Failure> {
+    let directory = state_directory(&loaded.desired.stack, surroundings);
+    let ledger = Ledger::open_to_look(&directory).map_err(|error| Failure::from_error(Exit::Failed, &error))?;
+    Ok(App::new(loaded, machine(common), Book(Rc::new(ledger))))
+}
+
+/// For verbs that change something.
+///
+/// # Errors
+/// The ledger cannot be opened.
+pub fn open(
+    loaded: Loaded,
+    common: &Common,
+    surroundings: &Surroundings,
+) -> Result<App<impl Perform + use<>, impl Records + use<>>, Failure> {
+    let directory = state_directory(&loaded.desired.stack, surroundings);
+    let ledger = Ledger::open(&directory).map_err(|error| Failure::from_error(Exit::Failed, &error))?;
+    Ok(App::new(loaded, machine(common), Book(Rc::new(ledger))))
+}
+
+fn machine(common: &Common) -> Real {
+    Real::open(RealOptions::of_environment(common.podman.clone(), |name| std::env::var_os(name)))
+}
+
+/// Asks a server once, without podman and bus.
+pub async fn ask(probe: &Probe, patience: Duration) -> ProbeReading {
+    let reading = http::ask(probe, patience).await;
+    reading.unwrap_or_else(|| ProbeReading { passed: false, answer: "podman alone can ask that".to_owned() })
+}
+
+/// The stack with the machine it is on and what is remembered of it.
+#[derive(Debug)]
+pub struct App<M, R> {
+    pub desired: Desired,
+    pub graph: Graph,
+    pub context: Context,
+    pub source: String,
+    pub kinds: &'static [&'static Kind],
+    pub machine: M,
+    pub records: R,
+}
+
+impl<M, R> App<M, R> {
+    pub fn new(loaded: Loaded, machine: M, records: R) -> Self {
+        let Loaded { desired, graph, context, source, warnings: _ } = loaded;
+        Self { desired, graph, context, source, kinds: kinds::ALL, machine, records }
+    }
+
+    /// What holds when nothing is to be done.
+    pub fn wanted(&self) -> String {
+        format!("The machine is as {} says.", self.source)
+    }
+
+    /// What a plan wants to know in the first round.
+    pub fn query(&self) -> Query {
+        let mut query = Query {
+            stack: self.desired.stack.clone(),
+            unit_directory: Some(self.context.unit_directory.clone()),
+            host: true,
+            unit_path: kinds::unit::SEARCH_PATH.map(PathBuf::from).into(),
+            ..Query::default()
+        };
+        self.desired.resources.values().for_each(|resource| resource.query(&mut query));
+        query
+    }
+
+    pub fn plan(&self, observed: &Observed) -> Plan {
+        plan::plan(&self.inputs(observed))
+    }
+
+    pub fn destroy_plan(&self, observed: &Observed) -> Plan {
+        plan::destroy(&self.inputs(observed))
+    }
+
+    fn inputs<'a>(&'a self, observed: &'a Observed) -> plan::Inputs<'a> {
+        let Self { desired, graph, context, source: _, kinds, machine: _, records: _ } = self;
+        plan::Inputs { desired, graph, observed, context, kinds }
+    }
+
+    /// The data that stays, with its sizes as far as they are told in time.
+    pub fn kept(&self, plan: &Plan, observed: &Observed) -> Vec<KeptData> {
+        let places = plan.kept.iter().map(|kept| place_on_disk(kept, observed, &self.context.home)).collect();
+        let sizes = sizes(places, SIZES_PATIENCE);
+        let data = |(kept, size_bytes): (&Kept, Option<u64>)| KeptData {
+            address: kept.address.clone(),
+            place: kept.place.clone(),
+            size_bytes,
+        };
+        plan.kept.iter().zip(sizes).map(data).collect()
+    }
+}
+
+impl<M: Observe, R: Records> App<M, R> {
+    /// Looks in rounds: what the answers make worth asking is asked in the next.
+    ///
+    /// # Errors
+    /// What is remembered cannot be read.
+    pub async fn look(&self) -> Result<Observed, Failure> {
+        let mut query = self.query();
+        let mut observed = self.observe(&query).await?;
+        for _ in 1..ROUNDS_MAX {
+            let mut more = query.clone();
+            self.desired.resources.values().for_each(|resource| resource.query_more(&observed, &mut more));
+            if more == query {
+                break;
+            }
+            query = more;
+            observed = self.observe(&query).await?;
+        }
+        Ok(observed)
+    }
+
+    /// One look, with what is remembered.
+    ///
+    /// # Errors
+    /// What is remembered cannot be read.
+    pub async fn observe(&self, query: &Query) -> Result<Observed, Failure> {
+        let facts = self.records.facts()?;
+        Ok(Observed { facts, ..self.machine.observe(query).await })
+    }
+}
+
+/// What the ledger has to keep of a resource that is as it should be, by key: its own facts, and what was applied, so that
+/// its absence can be told to be the machine's doing.
+pub fn facts(resource: &dyn Resource, observed: &Observed) -> Vec<(String, Value)> {
+    let address = resource.address();
+    let own = resource.facts(observed).into_iter().map(|(kind, value)| (Facts::key(kind, address), value));
+    let kind = kinds::ALL.iter().find(|kind| kind.name == address.kind());
+    let is_state =
+        |path: &str| kind.is_some_and(|kind| kind.attributes.iter().any(|row| row.state && row.path == path));
+    let applied = resource.attributes().0.into_iter().filter(|(path, _)| !is_state(path)).collect();
+    own.chain([(Facts::key("applied", address), Value::Object(applied))]).collect()
+}
+
+fn place_on_disk(kept: &Kept, observed: &Observed, home: &Path) -> Option<PathBuf> {
+    if let Some(volume) = observed.volumes.get(&kept.place) {
+        return Some(PathBuf::from(&volume.mountpoint)).filter(|path| path.is_absolute());
+    }
+    let path = match kept.place.strip_prefix("~/") {
+        Some(below) => home.join(below),
+        None => PathBuf::from(&kept.place),
+    };
+    path.is_absolute().then_some(path)
+}
+
+/// Bytes below each path; none where it cannot be read, or not in time. Whatever still counts then ends with the process.
+fn sizes(places: Vec<Option<PathBuf>>, patience: Duration) -> Vec<Option<u64>> {
+    let mut sizes = vec![None; places.len()];
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for (index, place) in places.into_iter().enumerate() {
+            let size = place.and_then(|place| fs_extra::dir::get_size(place).ok());
+            if tell.send((index, size)).is_err() {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + patience;
+    while let Ok((index, size)) = told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        sizes[index] = size;
+    }
+    sizes
+}
+
+#[cfg(test)]
+mod tests;

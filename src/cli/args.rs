@@ -1,0 +1,81 @@
+//! Options that every verb takes, before or behind its name. What was typed is only typed here; what it means is said where it is
+//! used.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// The face of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: one document on stdout
+    Json,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// Read this stack file; given again, the later one lies on top of the earlier
+    ///
+    /// Without it: $STACKCTL_FILE, ./stack.yaml, ~/.config/stackctl/stack.yaml, the first that is there.
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Set a variable of the stack file
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+    /// Take variables from this file
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
+    /// Print for people or for programs
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Reach podman here; else $CONTAINER_HOST, else the user's own socket
+    #[arg(long, value_name = "URL")]
+    pub podman: Option<String>,
+    /// Print the result alone, no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Tell on stderr what is done inside; twice for more (also: $STACKCTL_LOG)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Common {
+    /// Options before the verb and those behind it: lists are joined, of single values the later one holds.
+    pub fn merged(self, behind: Common) -> Common {
+        fn joined<T>(mut first: Vec<T>, then: Vec<T>) -> Vec<T> {
+            first.extend(then);
+            first
+        }
+        let Common { files, vars, env_files, format, podman, quiet, verbose } = behind;
+        Common {
+            files: joined(self.files, files),
+            vars: joined(self.vars, vars),
+            env_files: joined(self.env_files, env_files),
+            format: format.or(self.format),
+            podman: podman.or(self.podman),
+            quiet: self.quiet || quiet,
+            verbose: self.verbose.saturating_add(verbose),
+        }
+    }
+
+    pub fn format(&self) -> Format {
+        self.format.unwrap_or_default()
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// Did somebody who mistyped another option ask for JSON? Their program waits for a document all the same.
+pub fn asks_for_json(words: &[OsString]) -> bool {
+    let behind = words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+    behind || words.iter().any(|word| word == "--format=json")
+}

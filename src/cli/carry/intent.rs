@@ -1,0 +1,85 @@
+//! What the verbs that change the machine are out for, and the one way they all go: look, plan, then carry it out under the lock.
+//! Where nobody can agree to the plan they only look, and write nothing.
+
+use super::{Goal, Records, offer, out, unconfirmed};
+use crate::cli::app::{self, App, Purpose};
+use crate::cli::apply::Consent;
+use crate::cli::args::Common;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::ui::Ui;
+use crate::machine::Observe;
+use crate::observed::Observed;
+use crate::plan::Plan;
+use crate::report::kept::KeptData;
+
+/// How the plan is made, and what is said around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// As the stack file says; `all` shows what needs nothing, too.
+    Apply { all: bool },
+    /// Nothing is left but data.
+    Destroy,
+}
+
+/// The plan, and what it was made from.
+struct Prepared {
+    observed: Observed,
+    plan: Plan,
+    wanted: String,
+    kept: Vec<KeptData>,
+}
+
+impl Intent {
+    fn plan<M, R>(self, app: &App<M, R>, observed: &Observed) -> Plan {
+        match self {
+            Intent::Apply { .. } => app.plan(observed),
+            Intent::Destroy => app.destroy_plan(observed),
+        }
+    }
+
+    async fn prepare(self, app: &App<impl Observe, impl Records>) -> Result<Prepared, Failure> {
+        let observed = app.look().await?;
+        let plan = self.plan(app, &observed);
+        let (wanted, kept) = match self {
+            Intent::Apply { .. } => (app.wanted(), Vec::new()),
+            Intent::Destroy => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
+        };
+        Ok(Prepared { observed, plan, wanted, kept })
+    }
+
+    fn goal<'a>(self, prepared: &'a Prepared, replan: &'a dyn Fn(&Observed) -> Plan) -> Goal<'a> {
+        let Prepared { observed: _, plan: _, wanted, kept } = prepared;
+        let (verb, question, all, healthy) = match self {
+            Intent::Apply { all } => ("Apply", "Apply these changes?", all, true),
+            Intent::Destroy => ("Destroy", "Destroy all of this? The data stays.", false, false),
+        };
+        Goal { verb, question, wanted, all, kept, healthy, replan }
+    }
+}
+
+/// # Errors
+/// The stack file is invalid, another run holds the stack, nobody agrees, or what must be written cannot be.
+pub(in crate::cli) fn run(intent: Intent, consent: Consent, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
+    let surroundings = app::surroundings()?;
+    if !consent.yes && !ui.can_ask() {
+        let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
+        return app::runtime()?.block_on(async {
+            let app = app::open_to_look(loaded, common, &surroundings)?;
+            let prepared = intent.prepare(&app).await?;
+            let replan = |observed: &Observed| intent.plan(&app, observed);
+            let goal = intent.goal(&prepared, &replan);
+            offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
+        });
+    }
+    let loaded = app::load(common, &surroundings, Purpose::Change, ui)?;
+    let lock = app::lock(&loaded, &surroundings)?;
+    let exit = app::runtime()?.block_on(async {
+        let app = app::open(loaded, common, &surroundings)?;
+        let prepared = intent.prepare(&app).await?;
+        let replan = |observed: &Observed| intent.plan(&app, observed);
+        let goal = intent.goal(&prepared, &replan);
+        out(&app, &prepared.plan, &prepared.observed, &goal, consent, ui).await
+    });
+    drop(lock);
+    exit
+}

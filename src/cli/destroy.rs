@@ -1,0 +1,23 @@
+//! `stackctl destroy`: takes the stack down and leaves its data.
+
+use super::apply::Consent;
+use super::args::Common;
+use super::carry::{self, Intent};
+use super::failure::{Exit, Failure};
+use super::ui::Ui;
+
+/// Take the stack down; its data stays
+///
+/// Removes containers, units and networks. Volumes, directories and images stay and are listed with their places.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stackctl destroy -f stack.yaml")]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
+    carry::run(Intent::Destroy, args.consent, common, ui)
+}

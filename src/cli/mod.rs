@@ -1,0 +1,128 @@
+//! The command line: one file a verb, each of which reads its options, calls what decides, and hands the value to `report`.
+//!
+//! Only `ui.rs` prints, only `app.rs` puts the parts together and knows the kinds and the real machine. Nothing outside this module may
+//! use it. `--help` and `--version` end before anything is read, opened or started.
+
+pub mod app;
+pub mod apply;
+pub mod args;
+pub mod carry;
+pub mod destroy;
+pub mod failure;
+pub mod lock;
+mod log;
+pub mod plan;
+pub mod status;
+pub mod ui;
+pub mod validate;
+pub mod wait;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::{Common, Format};
+use failure::{Exit, Failure};
+use ui::{Terminal, Ui};
+
+/// Below the options of `--help`. The codes are the table of the contract (design §4).
+const LONG_HELP: &str = "\
+Exit codes:
+    0  done, or nothing to do
+    1  failed, or could not tell
+    2  there are changes (plan --detailed-exitcode)
+    3  applied, but not converged or not healthy
+    4  refused to protect data
+    5  another run holds the stack
+    6  something stands in the way: a port, a disk, a name, the machine
+    7  the saved plan is stale
+   64  wrong usage
+   65  invalid stack file
+  130  interrupted
+
+Example:
+  stackctl plan -f stack.yaml
+  stackctl apply -f stack.yaml";
+
+/// Keep a stack of containers and services as one file says, and lose no data
+///
+/// stackctl shows what it would change, changes it, and tells when the machine has drifted. It works on rootless podman and
+/// the systemd user manager.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stackctl",
+    version,
+    max_term_width = 100,
+    after_help = "Example:\n  stackctl plan -f stack.yaml\n  stackctl apply -f stack.yaml",
+    after_long_help = LONG_HELP
+)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Destroy(destroy::Args),
+    Status(status::Args),
+    Wait(wait::Args),
+}
+
+impl Verb {
+    /// Options that stand behind the verb.
+    fn common(&mut self) -> Common {
+        match self {
+            Verb::Validate(args) => std::mem::take(&mut args.common),
+            Verb::Plan(args) => std::mem::take(&mut args.common),
+            Verb::Apply(args) => std::mem::take(&mut args.common),
+            Verb::Destroy(args) => std::mem::take(&mut args.common),
+            Verb::Status(args) => std::mem::take(&mut args.common),
+            Verb::Wait(_) => Common::default(),
+        }
+    }
+
+    fn run(&self, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
+        match self {
+            Verb::Validate(_) => validate::run(common, ui),
+            Verb::Plan(args) => plan::run(args, common, ui),
+            Verb::Apply(args) => apply::run(args, common, ui),
+            Verb::Destroy(args) => destroy::run(args, common, ui),
+            Verb::Status(_) => status::run(common, ui),
+            Verb::Wait(args) => wait::run(args, ui),
+        }
+    }
+}
+
+/// The whole program: parse, run, print, exit.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let terminal = app::terminal();
+    let exit = match Cli::try_parse_from(&words) {
+        Ok(cli) => run_verb(cli, terminal),
+        Err(error) => {
+            let format = if args::asks_for_json(&words) { Format::Json } else { Format::Human };
+            Ui::new(format, false, terminal).usage(&error)
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn run_verb(Cli { common, mut verb }: Cli, terminal: Terminal) -> Exit {
+    let common = common.merged(verb.common());
+    let ui = Ui::new(common.format(), common.quiet, terminal);
+    log::start(common.verbose, app::log_filter().as_deref());
+    let exit = match verb.run(&common, &ui) {
+        Ok(exit) => exit,
+        Err(failure) => ui.failure(&failure),
+    };
+    ui.finish(exit)
+}
+
+#[cfg(test)]
+mod tests;
