@@ -1,0 +1,19 @@
+//! Tests that change their own user's podman and units.
+
+mod conflicts;
+mod converging;
+mod destroying;
+mod drift;
+mod fields;
+mod hostile;
+mod interrupted;
+mod killed;
+mod libpod;
+mod looking;
+mod machinery;
+mod newcomer;
+mod old_world;
+mod one_thing;
+mod owners;
+mod pulling;
+mod waiting;

@@ -1,0 +1,218 @@
+//! The rows of services, volumes and directories.
+
+use serde_json::{Value, json};
+use stackctl::kinds::{directory, service, volume};
+
+use super::{
+    Case, Cases, Host, Shown, Turn, User, apply, case, every_row_has_a_case, expected, named, none, nothing_is_left,
+    plan, rows, section, shown_rightly, taken_out_rightly, told_rightly,
+};
+
+const STACK: &str = "rows";
+
+fn base(_name: &str) -> Value {
+    json!({ "exec": ["/bin/sleep", "1000"] })
+}
+
+fn of_the_process(user: &User) -> Vec<Case> {
+    let home = user.home();
+    let file = |name: &str| json!({ "env_file": format!("~/{name}.env") });
+    let files = |name: &str| json!([{ "path": format!("{home}/{name}.env"), "required": true }]);
+    vec![
+        case("exec", "restart", json!({ "exec": ["/bin/sleep", "1001"] }), json!({ "exec": "sleep 1002" }))
+            .told(json!(["/bin/sleep", "1001"]), json!(["sleep", "1002"]))
+            .shown(Shown::Shell(
+                "ps -u $USER -o args= | grep -o '^[^ ]*sleep 100[12]'",
+                ["/bin/sleep 1001", "sleep 1002"],
+            )),
+        case("type", "restart", json!({ "type": "exec" }), json!({ "type": "simple" }))
+            .property("Type", "exec", "simple"),
+        case("environment", "restart", json!({ "environment": { "A": "1" } }), json!({ "environment": { "A": "2" } }))
+            .path("A")
+            .told("1", "2")
+            .property("Environment", "A=1", "A=2"),
+        case("env_file", "restart", file("one"), file("two")).told(files("one"), files("two")).shown(Shown::Shell(
+            "tr '\\0' '\\n' </proc/$(systemctl --user show -P MainPID env-file)/environ | grep ^KEY",
+            ["KEY=one", "KEY=two"],
+        )),
+        case("working_dir", "restart", json!({ "working_dir": "/usr" }), json!({ "working_dir": "~" }))
+            .told("/usr", home.clone())
+            .shown(Shown::Shell(
+                "readlink /proc/$(systemctl --user show -P MainPID working-dir)/cwd",
+                ["/usr", "/home/fields-others"],
+            )),
+        case("nice", "restart", json!({ "nice": 5 }), json!({ "nice": 6 })).property("Nice", "5", "6"),
+        case(
+            "overrides",
+            "restart",
+            json!({ "overrides": { "Service": { "UMask": "0027" } } }),
+            json!({ "overrides": { "Service": { "UMask": "0077" } } }),
+        )
+        .path("Service")
+        .told(json!(["UMask=0027"]), json!(["UMask=0077"]))
+        .property("UMask", "0027", "0077"),
+    ]
+}
+
+fn of_life(user: &User) -> Vec<Case> {
+    let port = user.port(0);
+    let check = |interval: &str| json!({ "healthcheck": { "tcp": format!("127.0.0.1:{port}"), "interval": interval } });
+    let needs =
+        |restart: bool| json!({ "depends_on": { "restart": { "condition": "service_started", "restart": restart } } });
+    let condition = |restart: bool| json!({ "condition": "service_started", "restart": restart });
+    let listens = json!({
+        "exec": ["/usr/local/bin/stand-in", "ollama"],
+        "environment": { "STAND_IN_PORT": port, "STAND_IN_DATA": "/tmp" },
+    });
+    // It changes with the check of the one that is waited for.
+    let waits = json!({ "depends_on": { "healthcheck": { "condition": "service_healthy" } } });
+    vec![
+        case("depends_on", "reload", needs(false), needs(true)).path("restart").told(condition(false), condition(true)),
+        case("restart", "reload", json!({ "restart": "on-failure" }), json!({ "restart": "no" })).property(
+            "Restart",
+            "on-failure",
+            "no",
+        ),
+        case("restart_sec", "reload", json!({ "restart_sec": "2s" }), json!({ "restart_sec": "1m" }))
+            .told(2.0, 60.0)
+            .property("RestartUSec", "2s", "1min"),
+        case(
+            "start_limit",
+            "reload",
+            json!({ "start_limit": { "burst": 3, "interval": "1m" } }),
+            json!({ "start_limit": { "burst": 7, "interval": "1m" } }),
+        )
+        .told(json!({ "burst": 3, "interval": 60.0 }), json!({ "burst": 7, "interval": 60.0 }))
+        .property("StartLimitBurst", "3", "7"),
+        case("timeout_start", "reload", json!({ "timeout_start": "30s" }), json!({ "timeout_start": "31s" }))
+            .told(30.0, 31.0)
+            .property("TimeoutStartUSec", "30s", "31s"),
+        case("timeout_stop", "reload", json!({ "timeout_stop": "30s" }), json!({ "timeout_stop": "31s" }))
+            .told(30.0, 31.0)
+            .property("TimeoutStopUSec", "30s", "31s"),
+        case("kill_signal", "reload", json!({ "kill_signal": "int" }), json!({ "kill_signal": "SIGQUIT" }))
+            .told("SIGINT", "SIGQUIT")
+            .property("KillSignal", "2", "3"),
+        case("memory_max", "reload", json!({ "memory_max": "1g" }), json!({ "memory_max": "2g" }))
+            .told(1_073_741_824, 2_147_483_648_u64)
+            .property("MemoryMax", "1073741824", "2147483648"),
+        case("cpu_quota", "reload", json!({ "cpu_quota": "150%" }), json!({ "cpu_quota": 2 })).told(1.5, 2.0).property(
+            "CPUQuotaPerSecUSec",
+            "1.500000s",
+            "2s",
+        ),
+        case("tasks_max", "reload", json!({ "tasks_max": 50 }), json!({ "tasks_max": 60 }))
+            .property("TasksMax", "50", "60"),
+        case("wanted_by", "reload", json!({ "wanted_by": "default.target" }), json!({ "wanted_by": [] }))
+            .on(json!({}))
+            .told(Value::Null, Value::Null)
+            .also(&["enabled"])
+            .property("UnitFileState", "enabled", "static"),
+        case("enabled", "update", json!({ "enabled": true }), json!({ "enabled": false })).told(true, false).property(
+            "UnitFileState",
+            "enabled",
+            "disabled",
+        ),
+        case("healthcheck", "reload", check("2s"), check("3s")).on(listens).path("interval").told(2.0, 3.0),
+        case("boot_waits", "reload", waits.clone(), waits).told(Value::Null, Value::Null),
+    ]
+}
+
+fn write(user: &User, services: &Cases, directories: &Cases, turn: Turn) -> anyhow::Result<()> {
+    let mut folders = serde_json::Map::new();
+    for (name, folder) in section(directories, &|_| json!({}), turn).as_object().into_iter().flatten() {
+        folders.insert(format!("~/{name}"), folder.clone());
+    }
+    let stack =
+        json!({ "version": 1, "stack": STACK, "directories": folders, "services": section(services, &base, turn) });
+    user.write("stack.yaml", serde_json::to_string_pretty(&stack)?)
+}
+
+/// A setting that lands in the wrong directive, or in none, would show as done.
+#[test]
+fn each_field_of_a_service_and_a_directory_comes_back() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("fields-others")?;
+    let services = named([of_the_process(&user), of_life(&user)].into_iter().flatten().collect());
+    let modes = |name: &'static str, a: &str, b: &str| {
+        let folder = case("mode", "update", json!({ "mode": a }), json!({ "mode": b }));
+        (name.to_owned(), folder)
+    };
+    let directories = Cases::from([modes("plain", "0750", "0701"), modes("set-gid", "2770", "0770")]);
+    every_row_has_a_case(&service::KIND, &[&services]);
+    every_row_has_a_case(&directory::KIND, &[&directories]);
+    for name in ["one", "two"] {
+        user.write(&format!("{name}.env"), format!("KEY={name}\n"))?;
+        user.set_mode(&format!("{name}.env"), 0o600)?;
+    }
+    let unit = |name: &str| format!("{name}.service");
+    let mode = |name: &str| user.run(&format!("stat -c %a {name}")).ok().line().to_owned();
+
+    write(&user, &services, &directories, Turn::First)?;
+    apply(&user, "of the first values");
+    nothing_is_left(&user, "of the first values");
+    none(&shown_rightly(&user, STACK, &services, &unit, 0));
+    assert_eq!((mode("plain"), mode("set-gid")), ("750".to_owned(), "2770".to_owned()));
+
+    write(&user, &services, &directories, Turn::Then)?;
+    let changed = plan(&user);
+    let mut wanted = expected("service", &services);
+    wanted.extend(
+        expected("directory", &directories).into_iter().map(|(address, row)| (address.replace('.', ".~/"), row)),
+    );
+    let found = rows(&changed);
+    for (address, row) in &wanted {
+        assert_eq!(found.get(address), Some(row), "{address}");
+    }
+    assert_eq!(found.len(), wanted.len(), "{:?}", found.keys());
+    none(&told_rightly(&changed, "service", &services));
+    apply(&user, "of the second values");
+    nothing_is_left(&user, "of the second values");
+    none(&shown_rightly(&user, STACK, &services, &unit, 1));
+    assert_eq!((mode("plain"), mode("set-gid")), ("701".to_owned(), "770".to_owned()));
+
+    write(&user, &services, &directories, Turn::Bare)?;
+    let bare = plan(&user);
+    none(&taken_out_rightly(&bare, "service", &services));
+    apply(&user, "without any of them");
+    nothing_is_left(&user, "without any of them");
+    Ok(())
+}
+
+/// Podman changes nothing of a volume, and a new one would be empty: the change is named and refused, whatever it is.
+#[test]
+fn each_field_of_a_volume_is_named_and_never_changed() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("fields-volumes")?;
+    let tmpfs =
+        |size: &str| json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": format!("size={size}") } });
+    let cases = named(vec![
+        case("driver", "replace", json!({ "driver": "local" }), json!({ "driver": "image" })),
+        case("options", "replace", tmpfs("1m"), tmpfs("2m")).path("o").told("size=1m", "size=2m"),
+        case("labels", "replace", json!({ "labels": { "tier": "one" } }), json!({ "labels": { "tier": "two" } }))
+            .path("tier")
+            .told("one", "two"),
+    ]);
+    every_row_has_a_case(&volume::KIND, &[&cases]);
+    let write = |turn| {
+        let stack = json!({ "version": 1, "stack": STACK, "volumes": section(&cases, &|_| json!({}), turn) });
+        user.write("stack.yaml", stack.to_string())
+    };
+    write(Turn::First)?;
+    apply(&user, "of the first values");
+    nothing_is_left(&user, "of the first values");
+    let before = user.run("podman volume inspect --all").ok().stdout;
+
+    write(Turn::Then)?;
+    let changed = plan(&user);
+    let found = rows(&changed);
+    assert_eq!(found, expected("volume", &cases));
+    none(&told_rightly(&changed, "volume", &cases));
+    let refused = user.stackctl(&["apply", "-y"]).code(4);
+    assert!(refused.stdout.contains("VOLUME_UNCHANGEABLE"), "{}", refused.stdout);
+    assert_eq!(user.run("podman volume inspect --all").ok().stdout, before);
+
+    write(Turn::First)?;
+    nothing_is_left(&user, "was refused and the file put back");
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What is waited for: a slow start is not a failed one, a dependent waits for what its condition says, also at boot.
+
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::host::user::User;
+
+fn field<'j>(json: &'j serde_json::Value, address: &str) -> &'j serde_json::Value {
+    let rows = json["resources"].as_array().expect("resources");
+    rows.iter().find(|row| row["address"] == address).unwrap_or_else(|| panic!("{address} in {json:#}"))
+}
+
+fn slow_stack(user: &User, image: &str, start_period: &str) -> String {
+    let port = user.port(0);
+    format!(
+        "version: 1\nstack: s\ncontainers:\n  slow:\n    image: \"{image}\"\n    ports: [\"{port}:11434\"]\n    healthcheck:\n      \
+         http: http://127.0.0.1:{port}/api/tags\n      interval: 1s\n      timeout: 1s\n      retries: 2\n      start_period: {start_period}\n"
+    )
+}
+
+/// The newcomer of a replace becomes healthy after `seconds`, well within its start period.
+fn a_slow_newcomer(name: &str, seconds: u64) -> anyhow::Result<()> {
+    let user = Host::get()?.user(name)?;
+    user.import_image("localhost/quick:1", &["CMD [\"ollama\"]"]);
+    user.import_image("localhost/slow:1", &["CMD [\"ollama\"]", &format!("ENV STAND_IN_HEALTHY_AFTER={seconds}s")]);
+    let period = format!("{}s", seconds + 60);
+    user.write("stack.yaml", slow_stack(&user, "localhost/quick:1", &period))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+
+    user.write("stack.yaml", slow_stack(&user, "localhost/slow:1", &period))?;
+    let program = format!("{}/stackctl", User::programs());
+    let apply = user.spawn(&[&program, "apply", "-y", "--format", "json"])?;
+    // Off a terminal a line of progress comes every 10 s.
+    apply.says("503", Duration::from_secs(30))?;
+    let status = user.stackctl(&["status", "--format", "json"]).code(3).json();
+    let row = field(&status, "container.slow");
+    assert_eq!(row["state"], "starting", "{row}");
+    assert!(row["answer"].as_str().is_some_and(|answer| answer.contains("503")), "{row}");
+    let left = row["seconds_left"].as_u64().expect("the time left");
+    assert!(left > 0 && left <= seconds + 64, "{row}");
+    assert_eq!(row["restarts"], 0, "{row}");
+    let human = user.stackctl(&["status"]).code(3).stdout;
+    assert!(human.contains("starting") && human.contains("503"), "{human}");
+
+    let ended = apply.wait();
+    let ended = ended.ok();
+    assert_eq!(ended.json()["converged"], true);
+    let after = user.ids();
+    assert_eq!(after.len(), 1, "nothing is left beside it: {after:?}");
+    assert_ne!(before["s-slow"].0, after["s-slow"].0, "the newcomer stayed");
+    user.stackctl(&["status"]).ok();
+    Ok(())
+}
+
+#[test]
+fn a_container_that_is_healthy_after_12_seconds_is_waited_for() -> anyhow::Result<()> {
+    a_slow_newcomer("slow-12", 12)
+}
+
+#[test]
+fn a_container_that_is_healthy_after_90_seconds_is_waited_for() -> anyhow::Result<()> {
+    a_slow_newcomer("slow-90", 90)
+}
+
+#[test]
+fn a_one_shot_that_ends_well_is_done_once_and_for_all() -> anyhow::Result<()> {
+    let user = Host::get()?.user("one-shot")?;
+    let end = |code: u8| ["CMD [\"sleep\"]".to_owned(), format!("ENV STAND_IN_EXIT={code}")];
+    let import = |name: &str, code: u8| {
+        let [command, exit] = end(code);
+        user.import_image(name, &[&command, &exit]);
+    };
+    import("localhost/good:1", 0);
+    import("localhost/bad:1", 1);
+    user.import_image("localhost/app:1", &["CMD [\"sleep\"]"]);
+    let stack = |image: &str| {
+        format!(
+            "version: 1\nstack: s\ncontainers:\n  seed: {{ image: \"{image}\", restart: \"no\", one_shot: true }}\n  app:\n    \
+             image: localhost/app:1\n    depends_on: {{ seed: {{ condition: service_completed_successfully }} }}\n"
+        )
+    };
+    user.write("stack.yaml", stack("localhost/bad:1"))?;
+    let failed = user.stackctl(&["apply", "-y", "--format", "json"]).code(3).json();
+    let fates: Vec<_> =
+        failed["changes"].as_array().expect("changes").iter().map(|one| (&one["address"], &one["fate"])).collect();
+    assert!(fates.iter().any(|(address, fate)| *address == "container.app" && *fate == "skipped"), "{fates:?}");
+
+    user.write("stack.yaml", stack("localhost/good:1"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let first = user.ids();
+    assert_eq!(user.unit("podman-s-seed.service", "UnitFileState"), "static", "nothing starts it at boot");
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.ids(), first, "it is not run again");
+    Ok(())
+}
+
+#[test]
+fn units_keep_the_order_and_the_condition_without_stackctl_running() -> anyhow::Result<()> {
+    let user = Host::get()?.user("unit-order")?;
+    user.import_image("localhost/slow:1", &["CMD [\"ollama\"]", "ENV STAND_IN_HEALTHY_AFTER=2s"]);
+    user.import_image("localhost/app:1", &["CMD [\"sleep\"]"]);
+    let port = user.port(0);
+    let own = "test: [CMD, /stand-in, healthcheck, \"http://127.0.0.1:11434/api/tags\"], interval: 1s, timeout: 1s, start_period: 20s";
+    user.write(
+        "stack.yaml",
+        format!(
+            "version: 1\nstack: s\ncontainers:\n  http:\n    image: localhost/slow:1\n    ports: [\"{port}:11434\"]\n    \
+             healthcheck: {{ http: \"http://127.0.0.1:{port}/api/tags\", interval: 1s, timeout: 1s, start_period: 20s }}\n  \
+             own: {{ image: localhost/slow:1, healthcheck: {{ {own} }} }}\n  app:\n    image: localhost/app:1\n    depends_on: \
+             {{ http: {{ condition: service_healthy }}, own: {{ condition: service_healthy }} }}\n"
+        ),
+    )?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.run("systemctl --user stop 'podman-s-*.service'").ok();
+    let seconds = |unit: &str| -> f64 {
+        let stamp = user.unit(unit, "ActiveEnterTimestampMonotonic");
+        stamp.parse::<f64>().unwrap_or_else(|_| panic!("{unit}: {stamp}")) / 1e6
+    };
+    // Nothing but the dependent is asked for: what it needs is pulled in, and waited for.
+    user.run("systemctl --user start podman-s-app.service").ok();
+    let (http, own, app) =
+        (seconds("podman-s-http.service"), seconds("podman-s-own.service"), seconds("podman-s-app.service"));
+    assert!(app >= http + 1.5, "http was up at {http}, app at {app}: it did not wait for health");
+    assert!(app >= own, "own was healthy at {own}, app at {app}");
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    Ok(())
+}
+
+#[test]
+fn a_dependent_is_restarted_only_where_the_edge_says_so() -> anyhow::Result<()> {
+    let user = Host::get()?.user("edge-restart")?;
+    user.import_image("localhost/app:1", &["CMD [\"sleep\"]"]);
+    let stack = |value: &str| {
+        format!(
+            "version: 1\nstack: s\ncontainers:\n  base: {{ image: localhost/app:1, environment: {{ A: \"{value}\" }} }}\n  with:\n    \
+             image: localhost/app:1\n    depends_on: {{ base: {{ condition: service_started, restart: true }} }}\n  without: {{ image: \
+             localhost/app:1, depends_on: [base] }}\n"
+        )
+    };
+    user.write("stack.yaml", stack("1"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+    user.write("stack.yaml", stack("2"))?;
+    let plan = user.stackctl(&["plan"]).ok().stdout;
+    assert!(plan.contains("-/+ container.base") && plan.contains("~ container.with"), "{plan}");
+    assert!(!plan.contains("container.without"), "{plan}");
+    user.stackctl(&["apply", "-y"]).ok();
+    let after = user.ids();
+    assert_ne!(before["s-base"].0, after["s-base"].0);
+    assert_eq!(before["s-with"].0, after["s-with"].0, "a restart keeps the container");
+    assert!(after["s-with"].1 >= before["s-with"].1);
+    assert_eq!(before["s-without"], after["s-without"]);
+    Ok(())
+}
