@@ -221,3 +221,9 @@ impl fmt::Display for Wait {
         }
     }
 }
+
+/// Below the runtime directory: who starts a unit and knows that its container is there says so with this file. The unit
+/// takes it away, so that it holds for one start; a boot finds none.
+pub fn there(container: &str) -> String {
+    format!("stackctl/{container}.there")
+}

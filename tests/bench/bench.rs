@@ -6,6 +6,7 @@
 //! bench pairs COUNT BEFORE A BEFORE B                  the medians of two commands that take turns, and their ratio;
 //!                                                      each is a line of shell, its BEFORE is not measured
 //! bench peak COMMAND                                   the most memory that it ever had resident, in kB (VmHWM)
+//! bench sleep                                          what the containers run: nothing, until it is killed
 //! ```
 
 #![expect(
@@ -30,6 +31,9 @@ fn main() -> io::Result<()> {
             pairs(count, [(rest[0], rest[1]), (rest[2], rest[3])])
         }
         ["peak", command] => peak(command),
+        ["sleep"] => loop {
+            std::thread::park();
+        },
         _ => Err(io::Error::other("see the head of bench.rs")),
     }
 }

@@ -16,4 +16,5 @@ mod old_world;
 mod one_thing;
 mod owners;
 mod pulling;
+mod starting;
 mod waiting;

@@ -16,7 +16,7 @@ use crate::observed::{self, Observed, Seen};
 /// How long a one-shot may run while somebody waits for it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a container without a check must stay up to count as started: what exits at once does so within it.
-const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE: Duration = Duration::from_millis(50);
 
 pub(super) fn steps(
     container: &Container,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Condition, Container, Needs, Restart};
 use crate::attributes::Attributes;
+use crate::effect::there;
 use crate::kinds::unit::{BootWait, SEARCH_PATH, Unit, host_check, line_value};
 use crate::probe::Probe;
 
@@ -85,7 +86,11 @@ fn body(container: &Container) -> String {
     line("NotifyAccess=all");
     line(&format!("Environment=PATH={}", SEARCH_PATH.join(":")));
     // A power cut in a replace may have left only the parked one: it is put back. With neither, the start is skipped.
-    line(&format!("ExecCondition=/bin/sh -c \"podman container exists {name} || podman rename {name}.parked {name}\""));
+    // Asking podman takes as long as half a start, so that who starts it and has asked already leaves a word, for one time.
+    line(&format!(
+        "ExecCondition=/bin/sh -c \"rm %t/{} 2>/dev/null || podman container exists {name} || podman rename {name}.parked {name}\"",
+        there(name)
+    ));
     for wait in &container.boot_waits {
         line(&wait.line());
     }

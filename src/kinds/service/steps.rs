@@ -47,9 +47,9 @@ pub(super) fn steps(
         }
         Action::None | Action::Finish | Action::Update | Action::Reload | Action::Delete => Vec::new(),
         Action::Restart | Action::Replace if runs => [waits, vec![step(restart())], up(service)].concat(),
-        Action::Create | Action::Start | Action::Restart | Action::Replace => {
-            [waits, vec![step(start())], up(service)].concat()
-        }
+        // From here on it stays; to tell that it was taken back would not be true.
+        Action::Create => [waits, vec![step(start()).commit()], up(service)].concat(),
+        Action::Start | Action::Restart | Action::Replace => [waits, vec![step(start())], up(service)].concat(),
     };
     Steps { prepare, main, finish: Vec::new() }
 }

@@ -80,43 +80,24 @@ impl Real {
     }
 
     async fn look_podman(&self, query: &Query) -> OfPodman {
-        let podman = match self.podman().await {
-            Ok(podman) => podman,
-            Err(failure) => return blind_podman(query, &failure, podman_is_installed(&self.options.path)),
-        };
-        let engine = match podman.engine().await {
-            Ok(engine) => Seen::Present(engine),
-            Err(failure) => return blind_podman(query, &failure, true),
-        };
-        let (containers, networks, volumes, images) = tokio::join!(
-            containers(&podman, query),
-            podman.networks(),
-            podman.volumes(),
-            images(&podman, &query.images),
-        );
-        let mut seen = OfPodman { engine, images, ..OfPodman::default() };
-        let ours = |labels: &BTreeMap<String, String>| labels.get(STACK_LABEL) == Some(&query.stack);
-        match containers {
-            Ok(containers) => seen.containers = containers,
-            Err(failure) => drop(seen.blind.insert(Sort::Containers, failure.message)),
-        }
-        match networks {
-            Ok(networks) => {
-                let wanted =
-                    networks.into_iter().filter(|found| ours(&found.labels) || query.networks.contains(&found.name));
-                seen.networks = wanted.map(|network| (network.name.clone(), network)).collect();
+        if let Some(podman) = self.likely_podman().await {
+            match ask_podman(&podman, query).await {
+                Ok(seen) => {
+                    self.found(podman).await;
+                    return seen;
+                }
+                // A socket that a service left behind when it ended.
+                Err(failure) if failure.kind == FailureKind::Unreachable => {}
+                Err(failure) => return blind_podman(query, &failure, true),
             }
-            Err(failure) => drop(seen.blind.insert(Sort::Networks, failure.message)),
         }
-        match volumes {
-            Ok(volumes) => {
-                let wanted =
-                    volumes.into_iter().filter(|found| ours(&found.labels) || query.volumes.contains(&found.name));
-                seen.volumes = wanted.map(|volume| (volume.name.clone(), volume)).collect();
-            }
-            Err(failure) => drop(seen.blind.insert(Sort::Volumes, failure.message)),
+        match self.podman().await {
+            Ok(podman) => match ask_podman(&podman, query).await {
+                Ok(seen) => seen,
+                Err(failure) => blind_podman(query, &failure, true),
+            },
+            Err(failure) => blind_podman(query, &failure, podman_is_installed(&self.options.path)),
         }
-        seen
     }
 
     async fn look_systemd(&self, query: &Query) -> OfSystemd {
@@ -194,6 +175,41 @@ impl Real {
         };
         ProbeReading { passed, answer }
     }
+}
+
+/// All at the same time, and with them whether it is podman: who answers at the socket nearly always is, and asking that
+/// first would cost a round trip.
+async fn ask_podman(podman: &Podman, query: &Query) -> Result<OfPodman, Failure> {
+    let (engine, containers, networks, volumes, images) = tokio::join!(
+        podman.engine(),
+        containers(podman, query),
+        podman.networks(),
+        podman.volumes(),
+        images(podman, &query.images),
+    );
+    let engine = Seen::Present(engine?);
+    let mut seen = OfPodman { engine, images, ..OfPodman::default() };
+    let ours = |labels: &BTreeMap<String, String>| labels.get(STACK_LABEL) == Some(&query.stack);
+    match containers {
+        Ok(containers) => seen.containers = containers,
+        Err(failure) => drop(seen.blind.insert(Sort::Containers, failure.message)),
+    }
+    match networks {
+        Ok(networks) => {
+            let wanted =
+                networks.into_iter().filter(|found| ours(&found.labels) || query.networks.contains(&found.name));
+            seen.networks = wanted.map(|network| (network.name.clone(), network)).collect();
+        }
+        Err(failure) => drop(seen.blind.insert(Sort::Networks, failure.message)),
+    }
+    match volumes {
+        Ok(volumes) => {
+            let wanted = volumes.into_iter().filter(|found| ours(&found.labels) || query.volumes.contains(&found.name));
+            seen.volumes = wanted.map(|volume| (volume.name.clone(), volume)).collect();
+        }
+        Err(failure) => drop(seen.blind.insert(Sort::Volumes, failure.message)),
+    }
+    Ok(seen)
 }
 
 /// Everything of podman is unknown; where podman is not even installed, that is known.

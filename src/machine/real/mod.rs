@@ -70,6 +70,21 @@ impl Real {
         Ok(podman)
     }
 
+    /// Where podman most likely is, before it was asked anything; None once it was.
+    async fn likely_podman(&self) -> Option<Arc<Podman>> {
+        if self.options.podman.is_some() || self.podman.lock().await.is_some() {
+            return None;
+        }
+        let socket = self.options.runtime_dir.join("podman/podman.sock");
+        let podman = socket.exists().then(|| Podman::new(&socket.display().to_string()).ok())?;
+        podman.map(Arc::new)
+    }
+
+    /// It answered.
+    async fn found(&self, podman: Arc<Podman>) {
+        self.podman.lock().await.get_or_insert(Connected { podman, served: false });
+    }
+
     /// None: there is no socket, or one that a service left behind when it ended.
     async fn own_podman(&self) -> Result<Option<Podman>, Failure> {
         let socket = self.options.runtime_dir.join("podman/podman.sock");

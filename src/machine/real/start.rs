@@ -2,6 +2,7 @@
 //! when it does not, and another try where the port of the one before was not free yet.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -9,9 +10,9 @@ use tokio::time::{Instant, sleep};
 use super::Real;
 use super::explain::port_is_taken;
 use super::wait::{LOOK_EVERY, Subject};
-use crate::effect::Systemd as Call;
+use crate::effect::{Files, Systemd as Call, there};
 use crate::machine::systemd::{Error, Systemd};
-use crate::machine::{Failure, Progress, clock, http};
+use crate::machine::{Failure, Progress, clock, files, http};
 use crate::observed::{self, Health};
 use crate::probe::Probe;
 
@@ -28,6 +29,28 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 impl Real {
     pub(super) async fn perform_systemd(&self, call: &Call, progress: &Progress<'_>) -> Result<(), Failure> {
         let systemd = self.systemd().await?;
+        let word = self.word_that_it_is_there(call).await;
+        let result = self.perform_with_retries(&systemd, call, progress).await;
+        // The unit took it, unless it ran already.
+        drop(word.map(|path| files::perform(&Files::Remove { path })));
+        result
+    }
+
+    /// Spares the unit to ask podman itself. Without it all goes the same way, and takes longer.
+    async fn word_that_it_is_there(&self, call: &Call) -> Option<PathBuf> {
+        let Call::Start { container: Some(name), .. } = call else { return None };
+        self.podman().await.ok()?.inspect(name).await.ok()??;
+        let path = self.options.runtime_dir.join(there(name));
+        files::perform(&Files::Write { path: path.clone(), content: String::new(), mode: 0o600 }).ok()?;
+        Some(path)
+    }
+
+    async fn perform_with_retries(
+        &self,
+        systemd: &Systemd,
+        call: &Call,
+        progress: &Progress<'_>,
+    ) -> Result<(), Failure> {
         let mut pauses = PORT_RETRIES.into_iter();
         let started = Instant::now();
         loop {
@@ -35,7 +58,7 @@ impl Real {
             let result = tokio::select! {
                 result = systemd.perform(call, async || self.runs(call).await) => result,
                 failure = self.given_up(call) => return Err(failure),
-                never = self.tell(&systemd, call, progress) => match never {},
+                never = self.tell(systemd, call, progress) => match never {},
             };
             let error = match result {
                 Ok(()) => return Ok(()),
@@ -60,6 +83,7 @@ impl Real {
                     if let Some(words) = taken {
                         failure.message.push_str(": ");
                         failure.message.push_str(words.trim());
+                        failure.hint = Some("stackctl plan names who holds the port".to_owned());
                     }
                     return Err(failure);
                 }

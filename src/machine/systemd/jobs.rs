@@ -20,6 +20,10 @@ use super::{Handle, Systemd, call};
 /// (`RestartSec=100ms`, 5 starts in 10 s) the start limit ends them in far less.
 const RECOVERY_MAX: Duration = Duration::from_secs(15);
 
+/// What a job may take beyond the timeout that its unit says: systemd itself ends it then, with SIGTERM and, after another
+/// 90 s by default (`DefaultTimeoutStopSec=`), with SIGKILL; only its own end tells what became of the unit.
+const END_MARGIN: Duration = Duration::from_secs(95);
+
 /// Looks between two signals, should one get lost.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -81,7 +85,7 @@ impl Systemd {
         alive: impl AsyncFn() -> bool,
     ) -> Result<(), Error> {
         let what = format!("{} {unit}", verb.word());
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout + END_MARGIN;
         let handle = call(what.clone(), self.handle(unit)).await?;
         let load = call(what.clone(), handle.unit.load_state()).await?;
         match load.as_str() {
@@ -137,7 +141,7 @@ impl Systemd {
     /// Returns at once where the unit does not run.
     pub(super) async fn stop(&self, unit: &str, timeout: Duration) -> Result<(), Error> {
         let what = format!("stop {unit}");
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout + END_MARGIN;
         let handle = call(what.clone(), self.handle(unit)).await?;
         let (active, sub) =
             call(what.clone(), async { tokio::try_join!(handle.unit.active_state(), handle.unit.sub_state()) }).await?;
@@ -177,7 +181,7 @@ impl Systemd {
             let signal = match timeout_at(deadline, removed.next()).await {
                 Ok(Some(signal)) => signal,
                 Ok(None) => return Err(Error::Broken { what: what.to_owned() }),
-                Err(_) => return Err(Error::Slow { what: what.to_owned(), after: timeout }),
+                Err(_) => return Err(Error::Slow { what: what.to_owned(), after: timeout + END_MARGIN }),
             };
             let ended = call(what.to_owned(), async { signal.args() }).await?;
             if ended.job == job {

@@ -1,7 +1,7 @@
 //! Progress as a log: for cron, pipes and CI.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::report::words;
 
 /// Between two lines of progress of one change: a pull of ten minutes may fill a screen, not a log.
 const QUIET: Duration = Duration::from_secs(10);
+/// What is new is told at once: a layer that is whole, another answer of a probe. One whose answer never repeats is cut off here.
+const NEWS_MAX: usize = 40;
 /// Below it the time that a change took is not worth telling.
 const NOTABLE: Duration = Duration::from_secs(1);
 
@@ -24,10 +26,12 @@ pub struct Lines<'a> {
 }
 
 /// A change at work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Work {
     began: Duration,
     told: Duration,
+    /// What stood before the first comma of each text so far.
+    heads: BTreeSet<String>,
 }
 
 impl fmt::Debug for Lines<'_> {
@@ -45,12 +49,12 @@ impl<'a> Lines<'a> {
         let now = (self.clock)();
         match event {
             Event::ChangeStarted { address, action } => {
-                self.work.borrow_mut().insert(address.clone(), Work { began: now, told: now });
+                self.work.borrow_mut().insert(address.clone(), Work { began: now, told: now, heads: BTreeSet::new() });
                 let going = words::action(address.kind(), *action).going;
                 (self.write)(&escaped(&format!("{address}: {going}")));
             }
             Event::Progress { address, text } => {
-                if self.is_due(address, now) {
+                if self.is_due(address, text, now) {
                     (self.write)(&escaped(&format!("{address}: {text}")));
                 }
             }
@@ -65,10 +69,12 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn is_due(&self, address: &Address, now: Duration) -> bool {
+    fn is_due(&self, address: &Address, text: &str, now: Duration) -> bool {
         let mut work = self.work.borrow_mut();
         let Some(work) = work.get_mut(address) else { return false };
-        let due = now.saturating_sub(work.told) >= QUIET;
+        let head = text.split(", ").next().unwrap_or_default();
+        let is_news = work.heads.len() < NEWS_MAX && work.heads.insert(head.to_owned());
+        let due = is_news || now.saturating_sub(work.told) >= QUIET;
         if due {
             work.told = now;
         }

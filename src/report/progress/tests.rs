@@ -43,20 +43,34 @@ fn log(events: &[(u64, Event)]) -> Vec<String> {
 }
 
 #[test]
-fn a_long_pull_tells_how_far_it_is_every_ten_seconds() {
+fn a_long_pull_tells_each_layer_at_once_and_how_far_it_is_every_ten_seconds() {
     let mut events = vec![(0, started())];
-    events.extend((1..=25).map(|second| (second, progress(&format!("{second} %")))));
-    events.push((26, ended(Fate::Done)));
+    events.extend((1..=15).map(|second| (second, progress(&format!("layer 0 of 2, {second} MB of 30 MB")))));
+    events.extend((16..=29).map(|second| (second, progress(&format!("layer 1 of 2, {second} MB of 30 MB")))));
+    events.push((30, ended(Fate::Done)));
     let name = "image.docker.io/ollama/ollama:0.12.11";
     assert_eq!(
         log(&events),
         [
             format!("{name}: pulling"),
-            format!("{name}: 10 %"),
-            format!("{name}: 20 %"),
-            format!("{name}: pulled (26 s)")
+            format!("{name}: layer 0 of 2, 1 MB of 30 MB"),
+            format!("{name}: layer 0 of 2, 11 MB of 30 MB"),
+            format!("{name}: layer 1 of 2, 16 MB of 30 MB"),
+            format!("{name}: layer 1 of 2, 26 MB of 30 MB"),
+            format!("{name}: pulled (30 s)")
         ]
     );
+}
+
+/// A server that answers something else each time, and one that goes to and fro between two answers.
+#[test]
+fn news_without_end_is_no_flood() {
+    let mut events = vec![(0, started())];
+    events.extend((0..1000).map(|n| (1, progress(&format!("answer {n}, 9 s left")))));
+    assert_eq!(log(&events).len(), 41);
+    let mut events = vec![(0, started())];
+    events.extend((0..1000).map(|n| (1, progress(&format!("answer {}, 9 s left", n % 2)))));
+    assert_eq!(log(&events).len(), 3);
 }
 
 #[test]

@@ -73,7 +73,10 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str) -> anyhow::Result<Self> {
-        let user = Host::get()?.user(name)?;
+        Self::of(Host::get()?.user(name)?)
+    }
+
+    fn of(user: User) -> anyhow::Result<Self> {
         user.import_image("localhost/base:1", &["CMD [\"sleep\"]"]);
         let stack = "version: 1\nstack: s\ncontainers:\n  old: { image: \"localhost/base:1\" }\n";
         user.write("stack.yaml", stack)?;
@@ -99,11 +102,15 @@ impl Bench {
     /// An apply that adds a container of that image, and moves the old one to it: what a failed pull must not touch.
     #[track_caller]
     fn apply(&self, reference: &str) -> crate::host::process::Output {
+        self.want(reference);
+        self.user.stackctl(&["apply", "-y"])
+    }
+
+    fn want(&self, reference: &str) {
         let stack = format!(
             "version: 1\nstack: s\ncontainers:\n  old: {{ image: \"{reference}\", command: [sleep] }}\n  new: {{ image: \"{reference}\", command: [sleep] }}\n"
         );
         self.user.write("stack.yaml", stack).expect("written");
-        self.user.stackctl(&["apply", "-y"])
     }
 
     /// Exit 1, these words, a next step, and nothing touched.
@@ -130,13 +137,15 @@ fn a_pull_shows_its_layers_and_a_cut_is_retried() -> anyhow::Result<()> {
 
     // Podman goes on where it was cut as long as it gets on; this wire never brings a layer's worth.
     let always = wire(&bench.user, registry.address(), 65536, 100_000, "0")?;
-    bench.fails(&through, &["broke off"]);
+    bench.fails(&through, &["broke off each time", "again in 1 s", "try again when the registry answers"]);
     drop(always);
     let once = wire(&bench.user, registry.address(), LAYER_BYTES / 2, 1, "0.004")?;
-    // On a terminal, so that every step of the progress is drawn.
-    let told = bench.user.run("script --quiet --return --command 'env TERM=xterm stackctl apply -y' /dev/null").ok();
-    assert!(told.stdout.contains("layer "), "no progress by layer in\n{}", told.stdout);
+    let told = bench.apply(&through).ok();
     assert!(bench.user.read("wire.log")?.contains("cut"), "the wire was not cut");
+    // Two layers, the one of the base and the configuration: each is told when it is whole.
+    for words in ["app:1: layer 1 of ", "app:1: layer 4 of 4"] {
+        assert!(told.stderr.contains(words), "no `{words}` in\n{}", told.stderr);
+    }
     drop(once);
     let now = bench.user.ids();
     assert!(now.contains_key("s-new") && now["s-old"] != bench.ids["s-old"], "{now:?}");
@@ -152,10 +161,10 @@ fn each_failure_of_a_pull_is_told_apart() -> anyhow::Result<()> {
     let at = registry.address().to_owned();
     bench.push(&at);
 
-    bench.fails(&format!("{at}/app:none"), &["has no", "app:none"]);
-    bench.fails(&format!("{at}/app@sha256:{}", "0".repeat(64)), &["digest"]);
-    bench.fails("no-such-registry.invalid/app:1", &["cannot be reached"]);
-    bench.fails(&format!("127.0.0.1:{}/app:1", user.port(16)), &["cannot be reached"]);
+    bench.fails(&format!("{at}/app:none"), &["has no", "app:none", "check the name and the tag"]);
+    bench.fails(&format!("{at}/app@sha256:{}", "0".repeat(64)), &["nothing with the digest", "pin the digest"]);
+    bench.fails("no-such-registry.invalid/app:1", &["no-such-registry.invalid cannot be reached", "network"]);
+    bench.fails(&format!("127.0.0.1:{}/app:1", user.port(16)), &["cannot be reached", "network"]);
     // A blob that is not what its name says.
     let spoil = "f=$(find registry/blobs -name data -size +5M | head -n 1); printf x | dd of=$f bs=1 seek=100 conv=notrunc status=none";
     user.run(spoil).ok();
@@ -180,6 +189,52 @@ fn a_registry_that_asks_for_a_login_is_told_and_works_after_it() -> anyhow::Resu
     assert!(!told.contains("s3cret"));
     user.run(&format!("podman login --username me --password s3cret {at}")).ok();
     bench.apply(&format!("{at}/app:1")).ok();
+    Ok(())
+}
+
+/// Progress belongs to the terminal's lines, too: there every step is drawn.
+#[test]
+fn a_pull_is_drawn_on_a_terminal() -> anyhow::Result<()> {
+    let bench = Bench::new("pull-drawn")?;
+    let registry = bench.user.registry()?;
+    bench.push(registry.address());
+    let wire = wire(&bench.user, registry.address(), 0, 0, "0.004")?;
+    let through = format!("127.0.0.1:{}/app:1", bench.user.port(17));
+    bench.want(&through);
+    let told = bench.user.run("script --quiet --return --command 'env TERM=xterm stackctl apply -y' /dev/null").ok();
+    assert!(told.stdout.contains("layer "), "no progress by layer in\n{}", told.stdout);
+    drop(wire);
+    bench.user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    Ok(())
+}
+
+/// The whole storage on a small file system of its own: what is full is where the images are kept.
+#[test]
+fn a_full_storage_is_told() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    // Not in the home, which could not be removed while it is mounted there.
+    let place = "/mnt/pull-storage";
+    let unmount = format!("umount -l {place} 2>/dev/null; mkdir -p {place}");
+    host.root(&unmount).ok();
+    let user = host.user("pull-storage")?;
+    host.root(&format!("mount -t tmpfs -o size=128m,mode=700,uid={},gid={} tmpfs {place}", user.uid(), user.uid()))
+        .ok();
+    let storage = format!("[storage]\ndriver = \"overlay\"\ngraphroot = \"{place}/storage\"\n");
+    user.write(".config/containers/storage.conf", storage)?;
+    let bench = Bench::of(user)?;
+    let registry = bench.user.registry()?;
+    let reference = format!("{}/app:1", registry.address());
+    bench.push(registry.address());
+    // What is left is less than the two layers of the image.
+    let filler = bench.user.run(&format!(
+        "free=$(df --output=avail -B1 {place} | tail -n 1); head -c $((free - {LAYER_BYTES})) /dev/zero > {place}/filler"
+    ));
+    filler.ok();
+    bench.fails(&reference, &["no space", "make room where podman keeps its images"]);
+    bench.user.run(&format!("rm {place}/filler")).ok();
+    bench.apply(&reference).ok();
+    bench.user.stackctl(&["destroy", "-y"]).ok();
+    host.root(&unmount).ok();
     Ok(())
 }
 
@@ -224,5 +279,9 @@ fn an_image_that_is_here_asks_no_registry() -> anyhow::Result<()> {
     assert_eq!(user.read("wire.log")?, "", "a registry was asked");
     drop((wire, registry));
     user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    // Made anew from the image that is here, while nobody listens where it came from.
+    user.run("podman rm --force --time 1 s-new").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    assert!(user.ids().contains_key("s-new"));
     Ok(())
 }

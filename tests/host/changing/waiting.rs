@@ -40,11 +40,14 @@ fn a_slow_newcomer(name: &str, seconds: u64) -> anyhow::Result<()> {
     let left = row["seconds_left"].as_u64().expect("the time left");
     assert!(left > 0 && left <= seconds + 64, "{row}");
     assert_eq!(row["restarts"], 0, "{row}");
+    assert!(row["since"].as_str().is_some_and(|since| since.starts_with("20") && since.ends_with('Z')), "{row}");
     let human = user.stackctl(&["status"]).code(3).stdout;
-    assert!(human.contains("starting") && human.contains("503"), "{human}");
+    assert!(human.contains("starting") && human.contains("503") && human.contains(" left"), "{human}");
 
     let ended = apply.wait();
     let ended = ended.ok();
+    assert!(ended.stderr.contains("503") && ended.stderr.contains(" left"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("taking it back"), "{}", ended.stderr);
     assert_eq!(ended.json()["converged"], true);
     let after = user.ids();
     assert_eq!(after.len(), 1, "nothing is left beside it: {after:?}");
@@ -93,6 +96,18 @@ fn a_one_shot_that_ends_well_is_done_once_and_for_all() -> anyhow::Result<()> {
     user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     user.stackctl(&["apply", "-y"]).ok();
     assert_eq!(user.ids(), first, "it is not run again");
+
+    // To the user's units the end of the manager and its next start are a boot.
+    Host::get()?.root(&format!("systemctl restart user@{}.service", user.uid())).ok();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while user.unit("podman-s-app.service", "SubState") != "running" {
+        assert!(std::time::Instant::now() < deadline, "what runs for ever is not up after a boot");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let booted = user.ids();
+    assert_ne!(booted["s-app"].1, first["s-app"].1, "it was no boot");
+    assert_eq!(booted["s-seed"], first["s-seed"], "it is not run again at boot");
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
 
@@ -152,5 +167,56 @@ fn a_dependent_is_restarted_only_where_the_edge_says_so() -> anyhow::Result<()> 
     assert_eq!(before["s-with"].0, after["s-with"].0, "a restart keeps the container");
     assert!(after["s-with"].1 >= before["s-with"].1);
     assert_eq!(before["s-without"], after["s-without"]);
+    Ok(())
+}
+
+/// Each condition by what the dependency itself says: its own log has the time at which it was ready, podman that of the start.
+#[test]
+fn apply_starts_a_dependent_when_its_condition_holds() -> anyhow::Result<()> {
+    let user = Host::get()?.user("conditions")?;
+    user.import_image("localhost/slow:1", &["CMD [\"ollama\"]", "ENV STAND_IN_HEALTHY_AFTER=3s"]);
+    user.import_image("localhost/job:1", &["CMD [\"sleep\"]", "ENV STAND_IN_EXIT=0", "ENV STAND_IN_EXIT_AFTER=3s"]);
+    user.import_image("localhost/app:1", &["CMD [\"sleep\"]"]);
+    let (http, tcp) = (user.port(0), user.port(1));
+    let times = "interval: 1s, timeout: 1s, start_period: 60s";
+    let own = "test: [CMD, /stand-in, healthcheck, \"http://127.0.0.1:11434/api/tags\"]";
+    let late = format!(
+        "import socket, time; time.sleep(3); s = socket.create_server(('127.0.0.1', {tcp})); open('listens', 'w'); time.sleep(1000)"
+    );
+    let on = |name: &str, condition: &str| {
+        format!(
+            "  on-{name}: {{ image: \"localhost/app:1\", depends_on: {{ {name}: {{ condition: {condition} }} }} }}\n"
+        )
+    };
+    user.write(
+        "stack.yaml",
+        format!(
+            "version: 1\nstack: s\nservices:\n  conditions-tcp:\n    exec: [/usr/bin/python3, -c, \"{late}\"]\n    working_dir: \"~\"\n    \
+             healthcheck: {{ tcp: \"127.0.0.1:{tcp}\", {times} }}\ncontainers:\n  http:\n    image: localhost/slow:1\n    ports: \
+             [\"{http}:11434\"]\n    healthcheck: {{ http: \"http://127.0.0.1:{http}/api/tags\", {times} }}\n  own: {{ image: \
+             localhost/slow:1, healthcheck: {{ {own}, {times} }} }}\n  job: {{ image: localhost/job:1, restart: \"no\", one_shot: true }}\n{}{}{}{}{}",
+            on("http", "service_healthy"),
+            on("own", "service_healthy"),
+            on("conditions-tcp", "service_healthy"),
+            on("job", "service_completed_successfully"),
+            "  on-started: { image: \"localhost/app:1\", depends_on: { http: { condition: service_started } } }\n",
+        ),
+    )?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let time = |what: &str| -> f64 {
+        let text = user.run(&format!("date -d \"$({what} | sed 's/ [A-Z]*$//')\" +%s.%N")).ok();
+        text.line().parse().unwrap_or_else(|_| panic!("{what}: {}", text.line()))
+    };
+    let started = |name: &str| time(&format!("podman inspect -f '{{{{.State.StartedAt}}}}' s-{name}"));
+    // Its own first line, and three seconds of its own clock after it.
+    for name in ["http", "own"] {
+        let first = user.run(&format!("podman logs s-{name} 2>&1 | head -n 1 | cut -d' ' -f1")).ok();
+        let first: f64 = first.line().parse()?;
+        assert!(started(&format!("on-{name}")) >= first + 2.9, "on-{name} did not wait for {name}");
+    }
+    assert!(started("on-conditions-tcp") >= time("stat -c %y listens"), "a listener was not waited for");
+    assert!(started("on-job") >= time("podman inspect -f '{{.State.FinishedAt}}' s-job"), "an end was not waited for");
+    assert!(started("on-started") >= started("http"), "a start was not waited for");
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
