@@ -35,7 +35,7 @@ pub struct Shown {
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
-    app::runtime()?.block_on(async {
+    app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings)?;
         show(&app, args, ui).await
     })

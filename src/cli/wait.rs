@@ -68,7 +68,7 @@ impl Args {
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let probe = args.probe();
     let timeout = Duration::from_secs(u64::from(args.timeout));
-    app::runtime()?.block_on(async {
+    app::block_on(async {
         let last = until_it_holds(async || app::ask(&probe, PATIENCE).await, INTERVAL, timeout).await;
         match last {
             Ok(()) => Ok(Exit::Done),

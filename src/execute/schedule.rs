@@ -1,17 +1,20 @@
 //! The walk: unit files first, the changes in parallel, unit files last, with at most one reload of systemd on each side.
+//! The first reload goes on beside what needs no systemd (to create a container takes as long); what does waits for it.
 //! Everything runs on one thread, so that no row of the journal and no event can overtake another.
 //!
 //! ## Why
 //! A change is settled, which means that its fate is written and told, once: where unit files of it are still to be
 //! removed or taken back, only after the walk. From a change's commit on nothing of it is undone (`work.rs`).
 
-use futures_util::StreamExt;
+use std::cell::OnceCell;
+
+use futures_util::future::{join, ready};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::change::Change;
-use crate::effect::{Effect, Systemd};
 use crate::execute::ready::Ready;
-use crate::execute::work::{Work, failed};
+use crate::execute::work::{Reload, Work, failed, reload};
 use crate::execute::{Cancel, Event, Fate, Journal, Options, Run};
 use crate::machine::{Failure, Perform};
 use crate::plan::Plan;
@@ -29,7 +32,7 @@ pub async fn execute(
         Ok(ready) => ready,
         Err(failure) => return Run { failure: Some(failure), ..Run::default() },
     };
-    let work = Work { machine, journal, events, cancel, halted: None.into() };
+    let work = Work { machine, journal, events, cancel, halted: None.into(), reloaded: OnceCell::new() };
     let count = plan.changes.len();
     let mut schedule = Schedule {
         work: &work,
@@ -41,15 +44,16 @@ pub async fn execute(
         run: Run::default(),
     };
     schedule.prepare().await;
-    schedule.reload_before(plan.reload_due).await;
-    schedule.walk(options.parallelism.max(1)).await;
+    let reload = schedule.reload_before(plan.reload_due);
+    let (reloaded, ()) = join(reload, schedule.walk(options.parallelism.max(1))).await;
+    schedule.run.failure = reloaded.err();
     schedule.finish().await;
     schedule.end()
 }
 
-struct Schedule<'a, M, J> {
-    work: &'a Work<'a, M, J>,
-    changes: &'a [Change],
+struct Schedule<'s, 'a, M, J> {
+    work: &'s Work<'a, M, J>,
+    changes: &'s [Change],
     ready: Ready,
     /// How many `prepare` steps of each change have, or may have, happened.
     prepared: Vec<usize>,
@@ -58,7 +62,7 @@ struct Schedule<'a, M, J> {
     run: Run,
 }
 
-impl<M: Perform, J: Journal> Schedule<'_, M, J> {
+impl<'a, M: Perform, J: Journal> Schedule<'_, 'a, M, J> {
     /// Writes unit files, before systemd is reloaded once for all of them.
     async fn prepare(&mut self) {
         for (index, change) in self.changes.iter().enumerate() {
@@ -80,17 +84,14 @@ impl<M: Perform, J: Journal> Schedule<'_, M, J> {
         }
     }
 
-    /// Where systemd cannot be reloaded no change begins: units would be started as they were before.
-    async fn reload_before(&mut self, reload_due: bool) {
+    /// Where systemd cannot be reloaded nothing is started or stopped: units would be started as they were before.
+    fn reload_before(&self, reload_due: bool) -> Reload<'a> {
         let written = self.prepared.iter().any(|count| *count > 0);
         if self.work.stops() || !(written || reload_due) {
-            return;
+            return ready(Ok(())).boxed_local().shared();
         }
-        if let Err(failure) = self.work.reload().await {
-            let step = Effect::Systemd(Systemd::Reload).to_string();
-            self.end_all_others(&Fate::Undone { step, failure: failure.clone() });
-            self.run.failure = Some(failure);
-        }
+        let reload = reload(self.work.machine, self.work.events).boxed_local().shared();
+        self.work.reloaded.get_or_init(|| reload).clone()
     }
 
     async fn walk(&mut self, parallelism: usize) {
@@ -112,7 +113,7 @@ impl<M: Perform, J: Journal> Schedule<'_, M, J> {
         let unit_files_before = self.taken_back().await;
         let unit_files_after = self.finished().await;
         if (unit_files_before || unit_files_after)
-            && let Err(failure) = self.work.reload().await
+            && let Err(failure) = reload(self.work.machine, self.work.events).await
         {
             self.run.failure.get_or_insert(failure);
         }

@@ -1,10 +1,10 @@
 //! One step, and one change's own steps: written down, performed, written down again. Knows no other change; what may
 //! begin when is `schedule`'s, how something is taken back is `unwind`'s.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::pin::pin;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, Shared, select};
 
 use crate::address::Address;
 use crate::change::{Change, Step};
@@ -25,7 +25,12 @@ pub(super) struct Work<'a, M, J> {
     pub(super) cancel: &'a Cancel,
     /// The journal failed: nothing goes forward any more.
     pub(super) halted: RefCell<Option<Failure>>,
+    /// The reload after unit files were written; nothing where none is due.
+    pub(super) reloaded: OnceCell<Reload<'a>>,
 }
+
+/// Awaited by each step that rests on it.
+pub(super) type Reload<'a> = Shared<LocalBoxFuture<'a, Result<(), Failure>>>;
 
 /// Why a change does not go on.
 pub(super) struct Halt {
@@ -93,6 +98,10 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
     /// One step, between two rows of the journal.
     pub(super) async fn step(&self, address: &Address, ordinal: usize, effect: &Effect) -> Result<(), Halt> {
         let text = effect.to_string();
+        if let (Effect::Systemd(_), Some(reloaded)) = (effect, self.reloaded.get()) {
+            let unready = |failure| Halt { failure: Some(failure), happened: false };
+            reloaded.clone().await.map_err(unready)?;
+        }
         if self.halted.borrow().is_none() {
             self.write(address, ordinal, StepState::Intended, &text);
         }
@@ -133,19 +142,6 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
         self.machine.perform(effect, &progress).await
     }
 
-    /// Not in the journal: it belongs to no change, and unit files newer than systemd's last load show where it lacks.
-    pub(super) async fn reload(&self) -> Result<(), Failure> {
-        self.tell(Event::Reloading);
-        let reload = Effect::Systemd(Systemd::Reload);
-        let mut attempts = 1;
-        loop {
-            match self.machine.perform(&reload, &|_| {}).await {
-                Err(failure) if failure.kind == FailureKind::LostReply && attempts < ATTEMPTS_MAX => attempts += 1,
-                ended => return ended,
-            }
-        }
-    }
-
     pub(super) fn write(&self, address: &Address, ordinal: usize, state: StepState, text: &str) {
         self.written(self.journal.step(address, ordinal, state, text));
     }
@@ -153,6 +149,19 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
     pub(super) fn written(&self, row: Result<(), JournalError>) {
         if let Err(error) = row {
             self.halted.borrow_mut().get_or_insert_with(|| journal_failure(&error));
+        }
+    }
+}
+
+/// Not in the journal: it belongs to no change, and unit files newer than systemd's last load show where it lacks.
+pub(super) async fn reload(machine: &impl Perform, events: &dyn Fn(Event)) -> Result<(), Failure> {
+    events(Event::Reloading);
+    let reload = Effect::Systemd(Systemd::Reload);
+    let mut attempts = 1;
+    loop {
+        match machine.perform(&reload, &|_| {}).await {
+            Err(failure) if failure.kind == FailureKind::LostReply && attempts < ATTEMPTS_MAX => attempts += 1,
+            ended => return ended,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::Common;
@@ -93,15 +93,19 @@ pub fn log_filter() -> Option<String> {
     std::env::var("STACKCTL_LOG").ok().filter(|filter| !filter.is_empty())
 }
 
-/// Made only by verbs that wait for something.
+/// Waits for what a verb does; made only by verbs that wait for something. Threads that still look at something (each
+/// answer was had, or given up) are not waited for.
 ///
 /// # Errors
-/// The kernel gives no epoll or timer.
-pub fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_current_thread()
+/// The verb's own, or the kernel gives no epoll or timer.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the runtime cannot be started"))
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the runtime cannot be started"))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 /// Time since now.

@@ -63,7 +63,7 @@ pub(in crate::cli) fn run(intent: Intent, consent: Consent, common: &Common, ui:
     let surroundings = app::surroundings()?;
     if !consent.yes && !ui.can_ask() {
         let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
-        return app::runtime()?.block_on(async {
+        return app::block_on(async {
             let app = app::open_to_look(loaded, common, &surroundings)?;
             let prepared = intent.prepare(&app).await?;
             let replan = |observed: &Observed| intent.plan(&app, observed);
@@ -73,7 +73,7 @@ pub(in crate::cli) fn run(intent: Intent, consent: Consent, common: &Common, ui:
     }
     let loaded = app::load(common, &surroundings, Purpose::Change, ui)?;
     let lock = app::lock(&loaded, &surroundings)?;
-    let exit = app::runtime()?.block_on(async {
+    let exit = app::block_on(async {
         let app = app::open(loaded, common, &surroundings)?;
         let prepared = intent.prepare(&app).await?;
         let replan = |observed: &Observed| intent.plan(&app, observed);

@@ -140,8 +140,8 @@ fn carry(app: App<Willing, Table>, plan: &Plan, after: &Plan, yes: bool, format:
         healthy: false,
         replan: &|_| after.clone(),
     };
-    let runtime = crate::cli::app::runtime().expect("a runtime");
-    let outcome = runtime.block_on(out(&app, plan, &Observed::default(), &goal, Consent { yes, parallelism: 4 }, &ui));
+    let consent = Consent { yes, parallelism: 4 };
+    let outcome = crate::cli::app::block_on(out(&app, plan, &Observed::default(), &goal, consent, &ui));
     let exit = outcome.unwrap_or_else(|failure| ui.failure(&failure));
     let (result, beside) = ui.printed();
     Told { exit, result, beside, app }

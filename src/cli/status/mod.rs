@@ -23,7 +23,7 @@ pub struct Args {
 pub(super) fn run(common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
-    app::runtime()?.block_on(async {
+    app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings)?;
         show(&app, ui).await
     })
