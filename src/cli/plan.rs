@@ -4,7 +4,7 @@ use super::app::{self, App, Purpose};
 use super::args::Common;
 use super::failure::{Exit, Failure, blocked, has_risks};
 use super::ui::Ui;
-use crate::cli::carry::Records;
+use crate::cli::carry::Memory;
 use crate::machine::Observe;
 use crate::plan::Plan;
 use crate::report::plan::{PlanJson, View, human};
@@ -36,12 +36,12 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
     app::block_on(async {
-        let app = app::open_to_look(loaded, common, &surroundings)?;
+        let app = app::open_to_look(loaded, common, &surroundings);
         show(&app, args, ui).await
     })
 }
 
-async fn show(app: &App<impl Observe, impl Records>, args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+async fn show(app: &App<impl Observe, impl Memory>, args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let plan = app.plan(&app.look().await?);
     let wanted = app.wanted();
     let view = View { plan: &plan, wanted: &wanted, all: args.shown.all, kept: &[], look: ui.look() };

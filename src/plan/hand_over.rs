@@ -10,7 +10,12 @@ use crate::hand_over::{HandOver, Steps, remedies};
 const BELOW: &str = "Hand it over with the commands of HAND_OVER, below.";
 
 /// Risks whose commands are all among the steps lose them to the block; a single such risk says them itself.
-pub(super) fn gather(plan: &mut Plan, steps: &Steps) {
+pub(super) fn gather(plan: &mut Plan, steps: impl FnOnce() -> Steps) {
+    let risks = plan.changes.iter().flat_map(|change| &change.risks).chain(&plan.risks);
+    if risks.filter(|risk| risk.severity == Severity::Critical).nth(1).is_none() {
+        return;
+    }
+    let steps = steps();
     let commands: BTreeSet<String> =
         steps.iter().filter_map(HandOver::command).map(|command| format!("  {command}")).collect();
     let said_here = |risk: &Risk| {
@@ -35,7 +40,7 @@ pub(super) fn gather(plan: &mut Plan, steps: &Steps) {
         message: format!(
             "{count} of these conflicts are with what another tool runs; it lets go of all of it in this order"
         ),
-        remedies: remedies("Data directories and volumes stay where they are. Run these, then plan again:", steps),
+        remedies: remedies("Data directories and volumes stay where they are. Run these, then plan again:", &steps),
     });
 }
 
@@ -59,7 +64,7 @@ mod tests {
         let network = HandOver::RemoveNetwork("net".to_owned());
         let both = [risk(std::slice::from_ref(&network)), risk(&[stop.clone(), remove.clone()])];
         let mut plan = Plan { risks: both.into(), ..Plan::default() };
-        gather(&mut plan, &[network, stop.clone(), remove].into());
+        gather(&mut plan, || [network, stop.clone(), remove].into());
         let said: Vec<&str> = plan.risks.iter().flat_map(|risk| &risk.remedies).map(String::as_str).collect();
         assert_eq!(said[..2], [BELOW, BELOW]);
         assert_eq!(
@@ -69,7 +74,7 @@ mod tests {
 
         let mut alone = Plan { risks: vec![risk(std::slice::from_ref(&stop))], ..Plan::default() };
         let before = alone.clone();
-        gather(&mut alone, &[stop].into());
+        gather(&mut alone, || [stop].into());
         assert_eq!(alone, before);
     }
 }

@@ -77,7 +77,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
     plan.reload_due = plan.changes.iter().any(|change| change.attributes.iter().any(|row| row.path == "loaded"));
     plan.risks.extend(preflight::machine(inputs));
-    hand_over::gather(&mut plan, &resources.values().flat_map(|resource| resource.hand_over(observed)).collect());
+    hand_over::gather(&mut plan, || resources.values().flat_map(|resource| resource.hand_over(observed)).collect());
     plan.risks.extend(orphans(inputs));
     plan.notes.extend(preflight::notes(inputs));
     plan

@@ -17,7 +17,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::Common;
-use super::carry::Records;
+use super::carry::{Memory, Records};
 use super::failure::{Exit, Failure, rows};
 use super::lock::{self, Lock};
 use super::ui::{Terminal, Ui};
@@ -310,12 +310,20 @@ fn command_line() -> String {
 #[derive(Debug)]
 pub struct Book(Rc<Ledger>);
 
-impl Records for Book {
-    type Run = RunJournal;
-
-    fn facts(&self) -> Result<Facts, Failure> {
+impl Book {
+    fn read(&self) -> Result<Facts, Failure> {
         self.0.facts().map_err(|error| Failure::from_error(Exit::Failed, &error))
     }
+}
+
+impl Memory for Book {
+    async fn facts(&self) -> Result<Facts, Failure> {
+        self.read()
+    }
+}
+
+impl Records for Book {
+    type Run = RunJournal;
 
     fn begin(&self, verb: &str, plan: &Plan) -> Result<RunJournal, Failure> {
         let start = ledger::Start { verb, command: &command_line(), changes: &plan.changes };
@@ -329,24 +337,33 @@ impl Records for Book {
     fn keep(&self, facts: &BTreeMap<String, Value>, gone: &[Address]) -> Result<(), Failure> {
         let gone: Vec<String> = gone.iter().map(Address::to_string).collect();
         let of_gone = |key: &&String| key.split_once(':').is_some_and(|(_, owner)| gone.iter().any(|one| one == owner));
-        let known = self.facts()?;
+        let known = self.read()?;
         let forget: Vec<String> = known.0.keys().filter(of_gone).cloned().collect();
         self.0.remember(facts, &forget).map_err(|error| Failure::from_error(Exit::Failed, &error))
     }
 }
 
+/// The ledger of a verb that only looks: it is opened while podman is asked, and only to be read.
+#[derive(Debug)]
+struct ClosedBook(PathBuf);
+
+impl Memory for ClosedBook {
+    async fn facts(&self) -> Result<Facts, Failure> {
+        let directory = self.0.clone();
+        let read = move || Ledger::open_to_look(&directory)?.facts();
+        let facts = tokio::task::spawn_blocking(read).await.expect("reading a ledger does not panic");
+        facts.map_err(|error| Failure::from_error(Exit::Failed, &error))
+    }
+}
+
 /// For verbs that only look: the ledger is read, and neither it nor the machine is written.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub fn open_to_look(
     loaded: Loaded,
     common: &Common,
     surroundings: &Surroundings,
-) -> Result<App<impl Observe + use<>, impl Records + use<>>, Failure> {
+) -> App<impl Observe + use<>, impl Memory + use<>> {
     let directory = state_directory(&loaded.desired.stack, surroundings);
-    let ledger = Ledger::open_to_look(&directory).map_err(|error| Failure::from_error(Exit::Failed, &error))?;
-    Ok(App::new(loaded, machine(common), Book(Rc::new(ledger))))
+    App::new(loaded, machine(common), ClosedBook(directory))
 }
 
 /// For verbs that change something.
@@ -435,7 +452,7 @@ impl<M, R> App<M, R> {
     }
 }
 
-impl<M: Observe, R: Records> App<M, R> {
+impl<M: Observe, R: Memory> App<M, R> {
     /// Looks in rounds: what the answers make worth asking is asked in the next.
     ///
     /// # Errors
@@ -460,8 +477,8 @@ impl<M: Observe, R: Records> App<M, R> {
     /// # Errors
     /// What is remembered cannot be read.
     pub async fn observe(&self, query: &Query) -> Result<Observed, Failure> {
-        let facts = self.records.facts()?;
-        Ok(Observed { facts, ..self.machine.observe(query).await })
+        let (observed, facts) = tokio::join!(self.machine.observe(query), self.records.facts());
+        Ok(Observed { facts: facts?, ..observed })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the verbs that change the machine are out for, and the one way they all go: look, plan, then carry it out under the lock.
 //! Where nobody can agree to the plan they only look, and write nothing.
 
-use super::{Goal, Records, offer, out, unconfirmed};
+use super::{Goal, Memory, offer, out, unconfirmed};
 use crate::cli::app::{self, App, Purpose};
 use crate::cli::apply::Consent;
 use crate::cli::args::Common;
@@ -37,7 +37,7 @@ impl Intent {
         }
     }
 
-    async fn prepare(self, app: &App<impl Observe, impl Records>) -> Result<Prepared, Failure> {
+    async fn prepare(self, app: &App<impl Observe, impl Memory>) -> Result<Prepared, Failure> {
         let observed = app.look().await?;
         let plan = self.plan(app, &observed);
         let (wanted, kept) = match self {
@@ -64,7 +64,7 @@ pub(in crate::cli) fn run(intent: Intent, consent: Consent, common: &Common, ui:
     if !consent.yes && !ui.can_ask() {
         let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
         return app::block_on(async {
-            let app = app::open_to_look(loaded, common, &surroundings)?;
+            let app = app::open_to_look(loaded, common, &surroundings);
             let prepared = intent.prepare(&app).await?;
             let replan = |observed: &Observed| intent.plan(&app, observed);
             let goal = intent.goal(&prepared, &replan);

@@ -25,13 +25,16 @@ use crate::report::{Look, plan as plan_report, run as run_report, status as stat
 pub use intent::Intent;
 pub(super) use intent::run;
 
-/// What is kept about a stack between runs; the ledger, or a table in a test.
-pub trait Records {
-    type Run: Journal;
-
+/// What is remembered, for verbs that only look.
+pub trait Memory {
     /// # Errors
-    /// They cannot be read.
-    fn facts(&self) -> Result<Facts, Failure>;
+    /// It cannot be read.
+    fn facts(&self) -> impl Future<Output = Result<Facts, Failure>>;
+}
+
+/// What is kept about a stack between runs; the ledger, or a table in a test.
+pub trait Records: Memory {
+    type Run: Journal;
 
     /// Opens a run, durably, before its first effect.
     ///
@@ -128,7 +131,7 @@ fn refused(kind: Exit, plan: &Plan) -> Failure {
 
 /// Shows the plan; the exit code where it ends with that, because of a risk in the way or because nothing is to be done.
 async fn offer(
-    app: &App<impl Observe, impl Records>,
+    app: &App<impl Observe, impl Memory>,
     plan: &Plan,
     goal: &Goal<'_>,
     ui: &Ui,
@@ -144,12 +147,7 @@ async fn offer(
 }
 
 /// Nothing is to be done. What runs and is not healthy is told: it is no change, and not what the file promises either.
-async fn nothing(
-    app: &App<impl Observe, impl Records>,
-    plan: &Plan,
-    goal: &Goal<'_>,
-    ui: &Ui,
-) -> Result<Exit, Failure> {
+async fn nothing(app: &App<impl Observe, impl Memory>, plan: &Plan, goal: &Goal<'_>, ui: &Ui) -> Result<Exit, Failure> {
     let (run, remaining) = (Run::default(), plan);
     let sick = if goal.healthy { status::sick(app).await? } else { None };
     let exit = Exit::first([exit(&run, remaining), if sick.is_some() { Exit::NotConverged } else { Exit::Done }]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Goal, Records, exit, out};
+use super::{Goal, Memory, Records, exit, out};
 use crate::address::Address;
 use crate::attributes::Secrets;
 use crate::change::{Action, Change, Risk, Severity, Steps, step};
@@ -62,12 +62,15 @@ impl Journal for Silent {
     }
 }
 
+impl Memory for Table {
+    async fn facts(&self) -> Result<Facts, Failure> {
+        Ok(Facts::default())
+    }
+}
+
 impl Records for Table {
     type Run = Silent;
 
-    fn facts(&self) -> Result<Facts, Failure> {
-        Ok(Facts::default())
-    }
     fn begin(&self, _verb: &str, _plan: &Plan) -> Result<Silent, Failure> {
         if self.full {
             return Err(Failure::new(Exit::Failed, "the ledger cannot be written"));

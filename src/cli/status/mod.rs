@@ -4,7 +4,7 @@ mod rows;
 
 use super::app::{self, App, Purpose};
 use super::args::Common;
-use super::carry::Records;
+use super::carry::Memory;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::machine::Observe;
@@ -24,12 +24,12 @@ pub(super) fn run(common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
     app::block_on(async {
-        let app = app::open_to_look(loaded, common, &surroundings)?;
+        let app = app::open_to_look(loaded, common, &surroundings);
         show(&app, ui).await
     })
 }
 
-async fn seen(app: &App<impl Observe, impl Records>) -> Result<Status, Failure> {
+async fn seen(app: &App<impl Observe, impl Memory>) -> Result<Status, Failure> {
     let mut query = app.query();
     rows::ask(&app.desired, &mut query);
     let observed = app.observe(&query).await?;
@@ -41,13 +41,13 @@ async fn seen(app: &App<impl Observe, impl Records>) -> Result<Status, Failure> 
 ///
 /// # Errors
 /// What is remembered cannot be read.
-pub(super) async fn sick(app: &App<impl Observe, impl Records>) -> Result<Option<Status>, Failure> {
+pub(super) async fn sick(app: &App<impl Observe, impl Memory>) -> Result<Option<Status>, Failure> {
     let mut status = seen(app).await?;
     status.rows.retain(|row| matches!(row.state, State::Unhealthy | State::Failed | State::Restarting));
     Ok((!status.rows.is_empty()).then_some(status))
 }
 
-async fn show(app: &App<impl Observe, impl Records>, ui: &Ui) -> Result<Exit, Failure> {
+async fn show(app: &App<impl Observe, impl Memory>, ui: &Ui) -> Result<Exit, Failure> {
     let status = seen(app).await?;
     if ui.is_json() {
         ui.document(&StatusJson::from(&status));

@@ -185,8 +185,8 @@ impl Unit {
             Some(managed) if managed.stack == context.stack && managed.address == self.address => {
                 let loaded = observed.manager.present().map(|manager| manager.loaded_at_us);
                 Found::Ours {
-                    spec: managed.spec,
-                    edited: (!managed.intact).then(|| content.clone()),
+                    spec: managed.spec(),
+                    edited: (!managed.is_intact()).then(|| content.clone()),
                     stale: loaded.is_some_and(|loaded| info.modified_us > loaded),
                 }
             }
@@ -300,30 +300,33 @@ pub fn elsewhere(name: &str, observed: &Observed, context: &Context) -> Option<P
     other_places(name, context).into_iter().find(there)
 }
 
-/// A file with our first line.
+/// A file with our first line, of which only that is read until more is asked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Managed {
-    pub stack: String,
+pub struct Managed<'a> {
+    pub stack: &'a str,
     pub address: Address,
-    pub spec: Attributes,
-    /// Is everything below the first line as it was written?
-    pub intact: bool,
+    hash: &'a str,
+    /// Everything below the first line.
+    rest: &'a str,
 }
 
-impl Managed {
-    pub fn parse(content: &str) -> Option<Self> {
+impl<'a> Managed<'a> {
+    pub fn parse(content: &'a str) -> Option<Self> {
         let (first, rest) = content.split_once('\n')?;
-        let mut words = first.strip_prefix(MARKER)?.splitn(2, " address=");
-        let stack = words.next()?.strip_prefix("stack=")?.to_owned();
-        let (address, hash) = words.next()?.rsplit_once(" hash=")?;
-        let spec = rest.lines().next().and_then(|line| line.strip_prefix(LAST_APPLIED));
-        let spec = spec.and_then(|json| serde_json::from_str(json).ok());
-        Some(Self {
-            stack,
-            address: address.parse().ok()?,
-            intact: spec.is_some() && hash == digest(rest),
-            spec: spec.unwrap_or_default(),
-        })
+        let (stack, words) = first.strip_prefix(MARKER)?.strip_prefix("stack=")?.split_once(" address=")?;
+        let (address, hash) = words.rsplit_once(" hash=")?;
+        Some(Self { stack, address: address.parse().ok()?, hash, rest })
+    }
+
+    /// Is everything below the first line as it was written?
+    pub fn is_intact(&self) -> bool {
+        self.hash == digest(self.rest)
+    }
+
+    /// The last-applied; nothing where somebody made it unreadable.
+    pub fn spec(&self) -> Attributes {
+        let line = self.rest.lines().next().and_then(|line| line.strip_prefix(LAST_APPLIED));
+        line.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     }
 }
 
@@ -427,9 +430,9 @@ mod tests {
         };
         let text = unit.text("s");
         let managed = Managed::parse(&text).expect("ours");
-        assert_eq!((managed.stack.as_str(), managed.intact, managed.spec), ("s", true, spec));
-        let managed = Managed::parse(&text.replace("true", "false")).expect("still ours");
-        assert!(!managed.intact);
+        assert_eq!((managed.stack, managed.is_intact(), managed.spec()), ("s", true, spec));
+        let edited = text.replace("true", "false");
+        assert!(!Managed::parse(&edited).expect("still ours").is_intact());
         assert_eq!(Managed::parse("[Service]\n"), None);
     }
 }
