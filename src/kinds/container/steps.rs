@@ -15,8 +15,9 @@ use crate::observed::{self, Observed, Seen};
 
 /// How long a one-shot may run while somebody waits for it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a container without a check must stay up to count as started: what exits at once does so within it.
-const SETTLE: Duration = Duration::from_millis(50);
+/// How long a container without a check must stay up to count as started: what exits at once does so within it, since its
+/// program runs before `podman start` returns. One that holds out longer and then ends is found by the look after the run.
+const SETTLE: Duration = Duration::from_millis(30);
 
 pub(super) fn steps(
     container: &Container,

@@ -84,6 +84,10 @@ impl Client {
 
     /// `path` begins below `/libpod`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        Ok(serde_json::from_slice(&self.get_bytes(path).await?)?)
+    }
+
+    pub(super) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, CallError> {
         let endpoint = format!("{PREFIX}{path}");
         let once = async || answer(self.look.get(&endpoint).await?).await;
         let (_, body) = within(LOOK, async {
@@ -94,7 +98,7 @@ impl Client {
             }
         })
         .await?;
-        Ok(serde_json::from_slice(&body)?)
+        Ok(body)
     }
 
     /// Answers the status, of success, and the body.

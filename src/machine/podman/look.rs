@@ -63,6 +63,18 @@ impl Podman {
         inspect(&self.client, name).await.map_err(|error| self.client.failure(error))
     }
 
+    /// Cheaper than to inspect it, which waits for what else podman does with its storage.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn exists(&self, name: &str) -> Result<bool, Failure> {
+        match self.client.get_bytes(&format!("/containers/{}/exists", part(name))).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(self.client.failure(error)),
+        }
+    }
+
     /// # Errors
     /// Podman did not answer.
     pub async fn networks(&self) -> Result<Vec<Network>, Failure> {

@@ -39,7 +39,7 @@ impl Real {
     /// Spares the unit to ask podman itself. Without it all goes the same way, and takes longer.
     async fn word_that_it_is_there(&self, call: &Call) -> Option<PathBuf> {
         let Call::Start { container: Some(name), .. } = call else { return None };
-        self.podman().await.ok()?.inspect(name).await.ok()??;
+        self.podman().await.ok()?.exists(name).await.ok().filter(|exists| *exists)?;
         let path = self.options.runtime_dir.join(there(name));
         files::perform(&Files::Write { path: path.clone(), content: String::new(), mode: 0o600 }).ok()?;
         Some(path)

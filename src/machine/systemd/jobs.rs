@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::Stream;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout_at};
 use zbus::OwnedObjectPath;
 use zbus::fdo::PropertiesProxy;
@@ -216,6 +216,8 @@ impl Systemd {
         let mut give_up_at: Option<Instant> = None;
         let mut exit_status = 0;
         loop {
+            // One look answers all changes that were told by now; a start tells of a dozen.
+            while let Some(Some(())) = changes.next().now_or_never() {}
             let mut verdict = call(what.clone(), handle.verdict(job)).await?;
             // Each restart clears it; how the last one ended is what explains a unit that keeps restarting.
             match verdict.exit_status {
