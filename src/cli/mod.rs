@@ -12,6 +12,7 @@ pub mod failure;
 pub mod lock;
 mod log;
 pub mod plan;
+pub mod records;
 pub mod status;
 pub mod ui;
 pub mod validate;

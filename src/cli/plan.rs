@@ -4,7 +4,7 @@ use super::app::{self, App, Purpose};
 use super::args::Common;
 use super::failure::{Exit, Failure, blocked, has_risks};
 use super::ui::Ui;
-use crate::cli::carry::Memory;
+use crate::cli::records::Memory;
 use crate::machine::Observe;
 use crate::plan::Plan;
 use crate::report::plan::{PlanJson, View, human};

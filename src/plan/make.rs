@@ -4,34 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Kept, Plan, Unknown, diff, hand_over, order, ports, preflight};
+use super::{Inputs, Kept, Plan, Unknown, diff, hand_over, order, ports, preflight};
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
 use crate::change::{Action, AttributeChange, Cause, Change, Risk, Severity, Steps};
-use crate::desired::{Context, Desired, Difference, Kind, Neighbours, Object, Resource};
-use crate::graph::Graph;
+use crate::desired::{Difference, Neighbours, Object, Resource};
 use crate::observed::{Observed, Seen};
-
-/// What a plan is made from.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
-    pub desired: &'a Desired,
-    pub graph: &'a Graph,
-    pub observed: &'a Observed,
-    pub context: &'a Context,
-    pub kinds: &'a [&'static Kind],
-}
-
-impl<'a> Inputs<'a> {
-    fn kind(&self, address: &Address) -> &'static Kind {
-        self.kinds.iter().find(|kind| kind.name == address.kind()).expect("a resource is of a kind in the list")
-    }
-
-    fn neighbours(&self) -> Neighbours<'a> {
-        let systemd = !self.observed.manager.is_absent();
-        Neighbours { resources: &self.desired.resources, context: self.context, systemd }
-    }
-}
 
 /// What brings the machine to what the file says.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {

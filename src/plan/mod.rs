@@ -4,6 +4,7 @@
 
 pub mod diff;
 mod hand_over;
+mod inputs;
 mod make;
 mod order;
 mod ports;
@@ -12,7 +13,8 @@ pub mod preflight;
 use crate::address::Address;
 use crate::change::{Action, Change, Risk, Severity};
 
-pub use make::{Inputs, destroy, plan};
+pub use inputs::Inputs;
+pub use make::{destroy, plan};
 
 /// What is going to be done, and what was seen on the way.
 #[derive(Clone, Debug, Default, PartialEq)]

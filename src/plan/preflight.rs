@@ -1,6 +1,6 @@
 //! What the machine lacks for any plan to be carried out: podman, the user manager, lingering, newuidmap. Pure.
 
-use super::make::Inputs;
+use super::Inputs;
 use crate::change::{Risk, Severity};
 use crate::observed::{Engine, Host, NewuidMap, Seen};
 

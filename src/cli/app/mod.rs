@@ -17,9 +17,9 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::Common;
-use super::carry::{Memory, Records};
 use super::failure::{Exit, Failure, rows};
 use super::lock::{self, Lock};
+use super::records::{Memory, Records};
 use super::ui::{Terminal, Ui};
 use crate::address::Address;
 use crate::attributes::Secrets;

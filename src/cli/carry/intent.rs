@@ -1,11 +1,12 @@
 //! What the verbs that change the machine are out for, and the one way they all go: look, plan, then carry it out under the lock.
 //! Where nobody can agree to the plan they only look, and write nothing.
 
-use super::{Goal, Memory, offer, out, unconfirmed};
+use super::{Goal, offer, out, unconfirmed};
 use crate::cli::app::{self, App, Purpose};
 use crate::cli::apply::Consent;
 use crate::cli::args::Common;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::records::Memory;
 use crate::cli::ui::Ui;
 use crate::machine::Observe;
 use crate::observed::Observed;

@@ -11,12 +11,13 @@ use serde_json::Value;
 use super::app::{self, App};
 use super::apply::Consent;
 use super::failure::{Exit, Failure, blocked};
+use super::records::{Memory, Records};
 use super::status;
 use super::ui::Ui;
 use crate::address::Address;
 use crate::execute::{Cancel, Event, Fate, Journal, Options, Run, execute};
 use crate::machine::{FailureKind, Observe, Perform};
-use crate::observed::{Facts, Observed};
+use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::report::kept::KeptData;
 use crate::report::progress::Progress;
@@ -24,36 +25,6 @@ use crate::report::{Look, plan as plan_report, run as run_report, status as stat
 
 pub use intent::Intent;
 pub(super) use intent::run;
-
-/// What is remembered, for verbs that only look.
-pub trait Memory {
-    /// # Errors
-    /// It cannot be read.
-    fn facts(&self) -> impl Future<Output = Result<Facts, Failure>>;
-}
-
-/// What is kept about a stack between runs; the ledger, or a table in a test.
-pub trait Records: Memory {
-    type Run: Journal;
-
-    /// Opens a run, durably, before its first effect.
-    ///
-    /// # Errors
-    /// It cannot be written; nothing may be done then.
-    fn begin(&self, verb: &str, plan: &Plan) -> Result<Self::Run, Failure>;
-
-    /// Closes it.
-    ///
-    /// # Errors
-    /// It cannot be written; what was done on the machine stays done.
-    fn end(&self, run: Self::Run, exit: Exit) -> Result<(), Failure>;
-
-    /// Keeps what only the ledger can keep: facts by their keys, those of addresses that are gone dropped.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn keep(&self, facts: &BTreeMap<String, Value>, gone: &[Address]) -> Result<(), Failure>;
-}
 
 /// What a verb is about, beside its plan.
 pub struct Goal<'a> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Goal, Memory, Records, exit, out};
+use super::{Goal, exit, out};
 use crate::address::Address;
 use crate::attributes::Secrets;
 use crate::change::{Action, Change, Risk, Severity, Steps, step};
@@ -14,6 +14,7 @@ use crate::cli::app::{App, Loaded};
 use crate::cli::apply::Consent;
 use crate::cli::args::Format;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::records::{Memory, Records};
 use crate::cli::ui::Ui;
 use crate::desired::{Context, Desired};
 use crate::effect::{Effect, Files};

@@ -4,8 +4,8 @@ mod rows;
 
 use super::app::{self, App, Purpose};
 use super::args::Common;
-use super::carry::Memory;
 use super::failure::{Exit, Failure};
+use super::records::Memory;
 use super::ui::Ui;
 use crate::machine::Observe;
 use crate::report::status::{State, Status, StatusJson, human};

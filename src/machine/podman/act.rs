@@ -352,7 +352,18 @@ fn named(mut failure: Failure, container: &Container) -> Failure {
     failure
 }
 
-pub(super) async fn wait_exit(client: &Client, name: &str) -> Result<i32, Failure> {
+impl super::Podman {
+    /// Waits until the container has ended and answers its exit code. One that was never started has not ended: the
+    /// wait goes on through its start. The caller bounds it.
+    ///
+    /// # Errors
+    /// There is no such container, or the connection broke.
+    pub async fn wait_exit(&self, name: &str) -> Result<i32, Failure> {
+        wait_exit(&self.client, name).await
+    }
+}
+
+async fn wait_exit(client: &Client, name: &str) -> Result<i32, Failure> {
     // Podman takes one that was never started for one that ended with 0.
     let container = loop {
         match exact(client, name).await? {

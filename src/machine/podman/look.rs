@@ -115,15 +115,6 @@ impl Podman {
         let container = self.inspect(name).await?;
         Ok(container.and_then(|container| container.inspect).map(|inspect| health_of(&inspect)))
     }
-
-    /// Waits until the container has ended and answers its exit code. One that was never started has not ended: the
-    /// wait goes on through its start. The caller bounds it.
-    ///
-    /// # Errors
-    /// There is no such container, or the connection broke.
-    pub async fn wait_exit(&self, name: &str) -> Result<i32, Failure> {
-        super::act::wait_exit(&self.client, name).await
-    }
 }
 
 pub(super) async fn list(client: &Client, filters: Option<Value>) -> Result<Vec<Container>, CallError> {

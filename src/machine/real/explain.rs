@@ -61,3 +61,10 @@ async fn journal(unit: &str, since_us: Option<u64>) -> Vec<String> {
 pub(super) fn port_is_taken(log: &[String]) -> Option<&str> {
     log.iter().map(String::as_str).find(|line| line.to_ascii_lowercase().contains("address already in use"))
 }
+
+pub(super) fn restarts_in_words(restarts: u32) -> String {
+    match restarts {
+        1 => "1 restart".to_owned(),
+        restarts => format!("{restarts} restarts"),
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Real;
-use super::explain::port_is_taken;
+use super::explain::{port_is_taken, restarts_in_words};
 use super::wait::{LOOK_EVERY, Subject};
 use crate::effect::{Files, Systemd as Call, there};
 use crate::machine::systemd::{Error, Systemd};
@@ -170,12 +170,5 @@ impl Real {
             "" => word.to_owned(),
             output => format!("{word}: {output}"),
         })
-    }
-}
-
-pub(super) fn restarts_in_words(restarts: u32) -> String {
-    match restarts {
-        1 => "1 restart".to_owned(),
-        restarts => format!("{restarts} restarts"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Real;
-use super::start::restarts_in_words;
+use super::explain::restarts_in_words;
 use crate::effect::Wait;
 use crate::machine::{Failure, FailureKind, Progress, http, systemd};
 use crate::observed::{ContainerState, ProbeReading, Unit};
