@@ -125,6 +125,25 @@ pub struct Change {
     pub attributes: Vec<AttributeChange>,
     pub risks: Vec<Risk>,
     pub steps: Steps,
-    /// Changes of the same plan that must have ended well before this one begins.
-    pub after: Vec<Address>,
+    /// Changes of the same plan that come before this one.
+    pub after: Vec<After>,
+}
+
+/// A change that comes before another, and how far it must be when that one begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct After {
+    pub on: Address,
+    pub until: Until,
+}
+
+/// From the least to the most. Where a change fails before it is that far, what waits for it does not begin, but for an
+/// `Ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// It has ended, well or not: an order and no need.
+    Ended,
+    /// What it starts runs; whether that gets healthy is not waited for.
+    Started,
+    /// It has ended well.
+    Done,
 }

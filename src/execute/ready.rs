@@ -1,9 +1,9 @@
-//! Which changes may begin: those whose predecessors have all ended well. Knows positions in the plan and nothing of the
+//! Which changes may begin: those whose predecessors are all as far as is waited for. Knows positions in the plan and nothing of the
 //! machine, of steps or of time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::Change;
+use crate::change::{Change, Until};
 use crate::machine::{Failure, FailureKind};
 
 /// Far beyond any real change; a plan that passes it was made by a planner in a loop.
@@ -13,7 +13,8 @@ const STEPS_MAX: usize = 10_000;
 pub(super) struct Ready {
     ready: BTreeSet<usize>,
     unmet: Vec<usize>,
-    dependents: Vec<Vec<usize>>,
+    /// Who waits for each position, and until when; each edge is taken out when it is met.
+    dependents: Vec<Vec<(usize, Until)>>,
     withdrawn: Vec<bool>,
 }
 
@@ -34,10 +35,16 @@ impl Ready {
         let mut dependents = vec![Vec::new(); changes.len()];
         for (position, change) in changes.iter().enumerate() {
             // What is not among the changes needs nothing, and holds nobody up.
-            let after: BTreeSet<_> = change.after.iter().filter_map(|address| positions.get(address)).collect();
+            let mut after: BTreeMap<usize, Until> = BTreeMap::new();
+            for edge in &change.after {
+                if let Some(predecessor) = positions.get(&edge.on) {
+                    let until = after.entry(*predecessor).or_insert(edge.until);
+                    *until = edge.until.max(*until);
+                }
+            }
             unmet[position] = after.len();
-            for predecessor in after {
-                dependents[*predecessor].push(position);
+            for (predecessor, until) in after {
+                dependents[predecessor].push((position, until));
             }
         }
         let ready = (0..changes.len()).filter(|position| unmet[*position] == 0).collect();
@@ -53,24 +60,37 @@ impl Ready {
         self.ready.pop_first()
     }
 
+    /// What the change starts runs.
+    pub(super) fn started(&mut self, position: usize) {
+        self.meet(position, |until| until == Until::Started);
+    }
+
     pub(super) fn done(&mut self, position: usize) {
-        for dependent in &self.dependents[position] {
-            self.unmet[*dependent] -= 1;
-            if self.unmet[*dependent] == 0 && !self.withdrawn[*dependent] {
-                self.ready.insert(*dependent);
+        self.meet(position, |_| true);
+    }
+
+    fn meet(&mut self, position: usize, is_met: impl Fn(Until) -> bool) {
+        let (met, open): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.dependents[position]).into_iter().partition(|(_, until)| is_met(*until));
+        self.dependents[position] = open;
+        for (dependent, _) in met {
+            self.unmet[dependent] -= 1;
+            if self.unmet[dependent] == 0 && !self.withdrawn[dependent] {
+                self.ready.insert(dependent);
             }
         }
     }
 
-    /// The change will not end well: neither it nor anything that waits for it begins any more. Gives those that wait
-    /// for it, directly or not, and were not withdrawn before.
+    /// The change will not end well: neither it nor anything that needs it begins any more. Gives those that need it,
+    /// directly or not, and were not withdrawn before; what only comes after it no longer waits.
     pub(super) fn withdraw(&mut self, position: usize) -> Vec<usize> {
         self.withdrawn[position] = true;
         self.ready.remove(&position);
         let mut with_it = Vec::new();
         let mut open = vec![position];
         while let Some(position) = open.pop() {
-            for dependent in self.dependents[position].clone() {
+            self.meet(position, |until| until == Until::Ended);
+            for (dependent, _) in self.dependents[position].clone() {
                 if !self.withdrawn[dependent] {
                     self.withdrawn[dependent] = true;
                     with_it.push(dependent);
@@ -91,7 +111,7 @@ impl Ready {
         let mut unmet = self.unmet.clone();
         let mut open: Vec<usize> = self.ready.iter().copied().collect();
         while let Some(position) = open.pop() {
-            for dependent in &self.dependents[position] {
+            for (dependent, _) in &self.dependents[position] {
                 unmet[*dependent] -= 1;
                 if unmet[*dependent] == 0 {
                     open.push(*dependent);

@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use futures_util::future::{join, ready};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::change::Change;
 use crate::execute::ready::Ready;
@@ -97,13 +98,22 @@ impl<'a, M: Perform, J: Journal> Schedule<'_, 'a, M, J> {
     async fn walk(&mut self, parallelism: usize) {
         let (work, changes) = (self.work, self.changes);
         let mut working = FuturesUnordered::new();
+        let (tell, mut started) = unbounded_channel();
         loop {
             while working.len() < parallelism && !work.stops() {
                 let Some(index) = self.ready.next() else { break };
-                working.push(async move { (index, work.change(&changes[index]).await) });
+                let runs = tell.clone();
+                let runs = move || runs.send(index).unwrap_or_default();
+                working.push(async move { (index, work.change(&changes[index], &runs).await) });
             }
-            let Some((index, fate)) = working.next().await else { break };
-            self.ended(index, fate);
+            tokio::select! {
+                biased;
+                Some(index) = started.recv() => self.ready.started(index),
+                ended = working.next() => match ended {
+                    Some((index, fate)) => self.ended(index, fate),
+                    None => break,
+                },
+            }
         }
         self.end_all_others(&Fate::Interrupted);
     }

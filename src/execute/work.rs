@@ -50,11 +50,13 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
         (self.events)(event);
     }
 
-    /// Performs the main steps; what is not committed when one of them fails is taken back.
-    pub(super) async fn change(&self, change: &Change) -> Fate {
+    /// Performs the main steps; what is not committed when one of them fails is taken back. Tells when what the change
+    /// starts `runs`.
+    pub(super) async fn change(&self, change: &Change, runs: &impl Fn()) -> Fate {
         let Change { address, action, steps, .. } = change;
         self.tell(Event::ChangeStarted { address: address.clone(), action: *action });
         let first = steps.prepare.len();
+        let start = steps.main.iter().rposition(|step| step.effect.is_a_start());
         let mut committed = false;
         for (index, step) in steps.main.iter().enumerate() {
             // A journal that failed at an earlier step keeps this one from being tried at all.
@@ -65,6 +67,9 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
             };
             let Err(halt) = ended else {
                 committed |= step.commit;
+                if start == Some(index) {
+                    runs();
+                }
                 continue;
             };
             // A commit that failed: where its reply was lost it may have happened, and undoing would then take away

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Inputs, Kept, Plan, Unknown, diff, hand_over, order, ports, preflight};
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
-use crate::change::{Action, AttributeChange, Cause, Change, Risk, Severity, Steps};
+use crate::change::{Action, After, AttributeChange, Cause, Change, Risk, Severity, Steps, Until};
 use crate::desired::{Difference, Neighbours, Object, Resource};
 use crate::observed::{Observed, Seen};
 
@@ -53,6 +53,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     }
     order::link(&mut plan.changes, resources, &order);
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
+    order::pulls_before_stops(&mut plan.changes);
     plan.reload_due = plan.changes.iter().any(|change| change.attributes.iter().any(|row| row.path == "loaded"));
     plan.risks.extend(preflight::machine(inputs));
     hand_over::gather(&mut plan, || resources.values().flat_map(|resource| resource.hand_over(observed)).collect());
@@ -206,7 +207,8 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let afters = dependents(resources, &gone);
     for address in order {
         if let Some(mut change) = gone.remove(&address) {
-            change.after = afters.get(&address).cloned().unwrap_or_default().into_iter().collect();
+            let after = afters.get(&address).cloned().unwrap_or_default().into_iter();
+            change.after = after.map(|on| After { on, until: Until::Done }).collect();
             plan.changes.push(change);
         }
     }

@@ -4,26 +4,88 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::change::{Action, Change};
-use crate::desired::Resource;
+use crate::change::{Action, After, Change, Until};
+use crate::desired::{Condition, Dependency, Resource};
+use crate::effect::{Effect, Podman};
 
 /// Fills `Change::after`: the nearest changed ancestors, through resources that need nothing.
 pub(super) fn link(changes: &mut [Change], resources: &BTreeMap<Address, Box<dyn Resource>>, order: &[Address]) {
     let changed: BTreeSet<Address> = changes.iter().map(|change| change.address.clone()).collect();
-    let mut nearest: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    let mut nearest: BTreeMap<Address, BTreeMap<Address, Until>> = BTreeMap::new();
     for address in order {
-        let mut above = BTreeSet::new();
+        let mut above = BTreeMap::new();
+        let mut add = |on: Address, until: Until| {
+            let known = above.entry(on).or_insert(until);
+            *known = until.max(*known);
+        };
         for dependency in resources[address].dependencies() {
             if changed.contains(&dependency.on) {
-                above.insert(dependency.on);
+                let until = until(&dependency);
+                add(dependency.on, until);
             } else if let Some(further) = nearest.get(&dependency.on) {
-                above.extend(further.iter().cloned());
+                further.iter().for_each(|(on, until)| add(on.clone(), *until));
             }
         }
         nearest.insert(address.clone(), above);
     }
     for change in changes {
-        change.after = nearest.remove(&change.address).unwrap_or_default().into_iter().collect();
+        let after = nearest.remove(&change.address).unwrap_or_default();
+        change.after = after.into_iter().map(|(on, until)| After { on, until }).collect();
+    }
+}
+
+/// Before anything is stopped, whatever is pulled has come, or has failed to: an unreachable registry costs nobody's time.
+pub(super) fn pulls_before_stops(changes: &mut Vec<Change>) {
+    let is_a_pull = |change: &Change| {
+        change.steps.main.iter().any(|step| matches!(step.effect, Effect::Podman(Podman::PullImage { .. })))
+    };
+    let pulls: Vec<Address> =
+        changes.iter().filter(|change| is_a_pull(change)).map(|change| change.address.clone()).collect();
+    if pulls.is_empty() {
+        return;
+    }
+    for change in changes.iter_mut().filter(|change| change.steps.main.iter().any(|step| step.effect.is_a_stop())) {
+        let new = pulls.iter().filter(|pull| change.after.iter().all(|after| after.on != **pull));
+        let new: Vec<After> = new.map(|pull| After { on: pull.clone(), until: Until::Ended }).collect();
+        change.after.extend(new);
+    }
+    sort(changes);
+}
+
+/// Each after all that it waits for, else as it was.
+pub(super) fn sort(changes: &mut Vec<Change>) {
+    let positions: BTreeMap<Address, usize> =
+        changes.iter().enumerate().map(|(position, change)| (change.address.clone(), position)).collect();
+    let mut dependents = vec![Vec::new(); changes.len()];
+    let mut unmet = vec![0; changes.len()];
+    for (position, change) in changes.iter().enumerate() {
+        for predecessor in change.after.iter().filter_map(|after| positions.get(&after.on)) {
+            dependents[*predecessor].push(position);
+            unmet[position] += 1;
+        }
+    }
+    let mut open: BTreeSet<usize> = (0..changes.len()).filter(|position| unmet[*position] == 0).collect();
+    let mut sorted = Vec::with_capacity(changes.len());
+    while let Some(position) = open.pop_first() {
+        sorted.push(position);
+        for dependent in &dependents[position] {
+            unmet[*dependent] -= 1;
+            if unmet[*dependent] == 0 {
+                open.insert(*dependent);
+            }
+        }
+    }
+    // There is no cycle: an edge that would close one is never added.
+    assert_eq!(sorted.len(), changes.len(), "the edges of a plan have no cycle");
+    let mut left: Vec<Option<Change>> = std::mem::take(changes).into_iter().map(Some).collect();
+    changes.extend(sorted.into_iter().filter_map(|position| left[position].take()));
+}
+
+/// Compose's `service_started` waits for no check; a restart because of another's replace waits for that to have come off.
+fn until(dependency: &Dependency) -> Until {
+    match dependency.condition {
+        Condition::Started if !dependency.restart => Until::Started,
+        Condition::Exists | Condition::Started | Condition::Healthy | Condition::CompletedSuccessfully => Until::Done,
     }
 }
 
@@ -48,4 +110,52 @@ pub(super) fn restarts(
         }
     }
     due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pulls_before_stops;
+    use crate::address::Address;
+    use crate::change::{Action, After, Change, Steps, Until, step};
+    use crate::effect::{Effect, Podman};
+
+    fn change(kind: &str, name: &str, effects: Vec<Podman>) -> Change {
+        Change {
+            address: Address::new(kind, name),
+            action: Action::Replace,
+            reasons: Vec::new(),
+            attributes: Vec::new(),
+            risks: Vec::new(),
+            steps: Steps {
+                main: effects.into_iter().map(|effect| step(Effect::Podman(effect))).collect(),
+                ..Steps::default()
+            },
+            after: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_stopped_before_everything_is_pulled() {
+        let stop = Podman::StopContainer { name: "old".to_owned(), timeout: std::time::Duration::ZERO };
+        let start = Podman::StartContainer { name: "new".to_owned() };
+        let pull = Podman::PullImage { reference: "x:1".to_owned() };
+        let mut needs = change("container", "needs", vec![stop.clone()]);
+        let image = Address::new("image", "x:1");
+        needs.after = vec![After { on: image.clone(), until: Until::Done }];
+        let mut changes = vec![
+            change("container", "stops", vec![stop]),
+            change("container", "starts", vec![start]),
+            needs,
+            change("image", "x:1", vec![pull]),
+        ];
+        pulls_before_stops(&mut changes);
+        let told: Vec<(&str, Vec<Until>)> = changes
+            .iter()
+            .map(|change| (change.address.name(), change.after.iter().map(|after| after.until).collect()))
+            .collect();
+        assert_eq!(
+            told,
+            [("starts", vec![]), ("x:1", vec![]), ("stops", vec![Until::Ended]), ("needs", vec![Until::Done])]
+        );
+    }
 }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::order;
 use crate::address::Address;
-use crate::change::{Change, Step, step};
+use crate::change::{After, Change, Step, Until, step};
 use crate::desired::{HostPort, Liveness, Resource};
 use crate::effect::{Effect, Podman, Systemd};
 use crate::observed::{Container, Observed};
@@ -42,7 +43,7 @@ pub(super) fn hand_on(
         }
     }
     if moved {
-        sort(changes);
+        order::sort(changes);
     }
 }
 
@@ -52,11 +53,10 @@ fn take_over(changes: &mut [Change], taker: usize, giver: usize, port: &HostPort
     let cycle = comes_after(changes, giver, taker);
     let change = &mut changes[taker];
     if !cycle {
-        if !change.after.contains(&from) {
-            change.after.push(from);
-        }
+        change.after.retain(|after| after.on != from);
+        change.after.push(After { on: from, until: Until::Done });
     } else if !change.steps.main.iter().any(|step| step.effect == stop.effect) {
-        let start = change.steps.main.iter().position(|step| is_start(&step.effect)).unwrap_or(0);
+        let start = change.steps.main.iter().position(|step| step.effect.is_a_start()).unwrap_or(0);
         change.steps.main.insert(start, stop);
         let place = std::net::SocketAddr::new(port.ip, port.port);
         change.reasons.push(format!("it takes {place} over from {from}, which is stopped early for it"));
@@ -70,16 +70,8 @@ fn live<'o>(resource: &dyn Resource, observed: &'o Observed) -> Option<&'o Conta
 
 /// The ports that a change binds, where it starts anything.
 fn starts(change: &Change, resources: &BTreeMap<Address, Box<dyn Resource>>) -> Vec<HostPort> {
-    let starts = change.steps.main.iter().any(|step| is_start(&step.effect));
+    let starts = change.steps.main.iter().any(|step| step.effect.is_a_start());
     if starts { resources[&change.address].host_ports() } else { Vec::new() }
-}
-
-fn is_start(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Systemd(Systemd::Start { .. } | Systemd::Restart { .. })
-            | Effect::Podman(Podman::StartContainer { .. })
-    )
 }
 
 fn holds(container: &Container, wanted: &HostPort) -> bool {
@@ -98,7 +90,7 @@ fn comes_after(changes: &[Change], later: usize, earlier: usize) -> bool {
             continue;
         }
         let after = changes[at].after.iter();
-        due.extend(after.filter_map(|address| changes.iter().position(|change| change.address == *address)));
+        due.extend(after.filter_map(|after| changes.iter().position(|change| change.address == after.on)));
     }
     later != earlier && met.contains(&earlier)
 }
@@ -111,7 +103,7 @@ fn stop(resource: &dyn Resource, live: &Container, systemd: bool) -> Step {
                 unit: unit.clone(),
                 container: Some(live.name.clone()),
                 settle: Duration::ZERO,
-                healthy_within: None,
+                own_check: false,
                 timeout: UNIT_TIMEOUT,
             };
             step(Effect::Systemd(Systemd::Stop { unit, timeout: UNIT_TIMEOUT })).undo(Effect::Systemd(start))
@@ -124,22 +116,12 @@ fn stop(resource: &dyn Resource, live: &Container, systemd: bool) -> Step {
     }
 }
 
-/// Each after all that it waits for, else as it was.
-fn sort(changes: &mut Vec<Change>) {
-    let mut left = std::mem::take(changes);
-    while !left.is_empty() {
-        let waits = |change: &Change| change.after.iter().any(|on| left.iter().any(|other| other.address == *on));
-        // There is no cycle: an edge that would close one is never added.
-        let next = left.iter().position(|change| !waits(change)).unwrap_or(0);
-        changes.push(left.remove(next));
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{comes_after, sort};
+    use super::comes_after;
     use crate::address::Address;
-    use crate::change::{Action, Change, Steps};
+    use crate::change::{Action, After, Change, Steps, Until};
+    use crate::plan::order::sort;
 
     fn change(name: &str, after: &[&str]) -> Change {
         Change {
@@ -149,7 +131,10 @@ mod tests {
             attributes: Vec::new(),
             risks: Vec::new(),
             steps: Steps::default(),
-            after: after.iter().map(|name| Address::new("container", *name)).collect(),
+            after: after
+                .iter()
+                .map(|name| After { on: Address::new("container", *name), until: Until::Done })
+                .collect(),
         }
     }
 

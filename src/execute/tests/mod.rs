@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::*;
-use crate::change::{Action, Change, Step, Steps, step};
+use crate::change::{Action, After, Change, Step, Steps, Until, step};
 use crate::effect::{ContainerCreate, Effect, Files, Podman, Systemd, Wait};
 use crate::machine::FailureKind;
 use crate::plan::Plan;
@@ -41,7 +41,7 @@ fn start(name: &str) -> Effect {
         unit: format!("{name}.service"),
         container,
         settle: TIMEOUT,
-        healthy_within: None,
+        own_check: false,
         timeout: TIMEOUT,
     })
 }
@@ -82,7 +82,7 @@ fn change(name: &str, action: Action, main: Vec<Step>) -> Change {
 }
 
 fn after(mut change: Change, names: &[&str]) -> Change {
-    change.after = names.iter().map(|name| address(name)).collect();
+    change.after = names.iter().map(|name| After { on: address(name), until: Until::Done }).collect();
     change
 }
 
@@ -248,6 +248,44 @@ fn independent_changes_overlap_up_to_the_limit() {
         let outcome = run_with(&changes(), &machine, &Rows::of(&machine), parallelism);
         assert!(outcome.run.succeeded());
         assert_eq!(machine.at_work_most.get(), expected, "parallelism {parallelism}");
+    }
+}
+
+/// `web` starts and never gets healthy.
+#[test]
+fn what_needs_no_more_than_a_start_does_not_wait_for_the_check() {
+    let mut web = created("web");
+    web.steps.main.push(step(healthy("web")));
+    let waits = |name: &str, until| {
+        let mut change = created(name);
+        change.after = vec![After { on: address("web"), until }];
+        change
+    };
+    // Three files, the reload, the create and the start of `web`.
+    let machine = Scripted::new(World::default()).fault(6, Fault::Refuse);
+    let outcome = run(&plan(vec![web, waits("started", Until::Started), waits("done", Until::Done)]), &machine);
+    assert_eq!(machine.called()[6], healthy("web").to_string());
+    assert!(matches!(fate(&outcome, "web"), Fate::Undone { .. }));
+    assert_eq!(*fate(&outcome, "started"), Fate::Done);
+    assert_eq!(*fate(&outcome, "done"), Fate::Skipped { because: address("web") });
+}
+
+#[test]
+fn an_order_alone_holds_until_the_end_and_passes_over_a_failure() {
+    for fault in [None, Some(Fault::Refuse)] {
+        let machine = Scripted::new(World::default().with("old", "old", true));
+        let machine = match fault {
+            Some(fault) => machine.fault(0, fault),
+            None => machine,
+        };
+        let mut stops = change("old", Action::Delete, vec![step(stop("old")), step(remove("old")).commit()]);
+        stops.after = vec![After { on: address("image"), until: Until::Ended }];
+        let pull = Effect::Podman(Podman::PullImage { reference: "docker.io/x/y:1".to_owned() });
+        let needs = after(change("web", Action::Create, vec![step(create("web", "new"))]), &["image"]);
+        let outcome = run(&plan(vec![stops, change("image", Action::Create, vec![step(pull)]), needs]), &machine);
+        assert!(machine.called()[0].starts_with("pull"), "{:?}", machine.called());
+        assert_eq!(*fate(&outcome, "old"), Fate::Done);
+        assert_eq!(*fate(&outcome, "web") == Fate::Done, fault.is_none());
     }
 }
 

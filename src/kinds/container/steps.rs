@@ -151,10 +151,7 @@ impl Calls<'_> {
             unit: container.unit_name(),
             container: Some(container.name.clone()),
             settle: if has_probe { Duration::ZERO } else { SETTLE },
-            healthy_within: container
-                .readiness()
-                .filter(|_| container.has_own_check())
-                .map(|readiness| readiness.deadline()),
+            own_check: container.has_own_check(),
             timeout: systemd::start_timeout(container),
         })
     }

@@ -199,7 +199,8 @@ fn apply_starts_a_dependent_when_its_condition_holds() -> anyhow::Result<()> {
             on("own", "service_healthy"),
             on("conditions-tcp", "service_healthy"),
             on("job", "service_completed_successfully"),
-            "  on-started: { image: \"localhost/app:1\", depends_on: { http: { condition: service_started } } }\n",
+            "  http-runs: { image: \"localhost/app:1\", depends_on: { http: { condition: service_started } } }\n  \
+             own-runs: { image: \"localhost/app:1\", depends_on: { own: { condition: service_started } } }\n",
         ),
     )?;
     user.stackctl(&["apply", "-y"]).ok();
@@ -213,10 +214,12 @@ fn apply_starts_a_dependent_when_its_condition_holds() -> anyhow::Result<()> {
         let first = user.run(&format!("podman logs s-{name} 2>&1 | head -n 1 | cut -d' ' -f1")).ok();
         let first: f64 = first.line().parse()?;
         assert!(started(&format!("on-{name}")) >= first + 2.9, "on-{name} did not wait for {name}");
+        let runs = started(&format!("{name}-runs"));
+        assert!(runs >= started(name), "a start was not waited for");
+        assert!(runs < first + 2.9, "{name}-runs waited for the check of {name}");
     }
     assert!(started("on-conditions-tcp") >= time("stat -c %y listens"), "a listener was not waited for");
     assert!(started("on-job") >= time("podman inspect -f '{{.State.FinishedAt}}' s-job"), "an end was not waited for");
-    assert!(started("on-started") >= started("http"), "a start was not waited for");
     user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
