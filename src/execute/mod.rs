@@ -65,7 +65,7 @@ pub enum Fate {
 /// How a run goes about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Changes at work at the same time. Beyond twice the cores podman gains nothing (measured at 2 cores: 4).
+    /// Changes at work at the same time, those aside that only wait for something. Beyond twice the cores podman gains nothing (measured at 2 cores: 4).
     pub parallelism: usize,
 }
 

@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use futures_util::future::{join, ready};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::change::Change;
@@ -33,7 +34,8 @@ pub async fn execute(
         Ok(ready) => ready,
         Err(failure) => return Run { failure: Some(failure), ..Run::default() },
     };
-    let work = Work { machine, journal, events, cancel, halted: None.into(), reloaded: OnceCell::new() };
+    let slots = Semaphore::new(options.parallelism.max(1));
+    let work = Work { machine, journal, events, cancel, halted: None.into(), reloaded: OnceCell::new(), slots };
     let count = plan.changes.len();
     let mut schedule = Schedule {
         work: &work,
@@ -46,7 +48,7 @@ pub async fn execute(
     };
     schedule.prepare().await;
     let reload = schedule.reload_before(plan.reload_due);
-    let (reloaded, ()) = join(reload, schedule.walk(options.parallelism.max(1))).await;
+    let (reloaded, ()) = join(reload, schedule.walk()).await;
     schedule.run.failure = reloaded.err();
     schedule.finish().await;
     schedule.end()
@@ -95,12 +97,12 @@ impl<'a, M: Perform, J: Journal> Schedule<'_, 'a, M, J> {
         self.work.reloaded.get_or_init(|| reload).clone()
     }
 
-    async fn walk(&mut self, parallelism: usize) {
+    async fn walk(&mut self) {
         let (work, changes) = (self.work, self.changes);
         let mut working = FuturesUnordered::new();
         let (tell, mut started) = unbounded_channel();
         loop {
-            while working.len() < parallelism && !work.stops() {
+            while !work.stops() {
                 let Some(index) = self.ready.next() else { break };
                 let runs = tell.clone();
                 let runs = move || runs.send(index).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::pin::pin;
 
 use futures_util::future::{Either, LocalBoxFuture, Shared, select};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::address::Address;
 use crate::change::{Change, Step};
@@ -27,6 +28,8 @@ pub(super) struct Work<'a, M, J> {
     pub(super) halted: RefCell<Option<Failure>>,
     /// The reload after unit files were written; nothing where none is due.
     pub(super) reloaded: OnceCell<Reload<'a>>,
+    /// One for each change at work; who only waits for something gives its own up meanwhile.
+    pub(super) slots: Semaphore,
 }
 
 /// Awaited by each step that rests on it.
@@ -54,6 +57,10 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
     /// starts `runs`.
     pub(super) async fn change(&self, change: &Change, runs: &impl Fn()) -> Fate {
         let Change { address, action, steps, .. } = change;
+        let mut slot = Some(self.slot().await);
+        if self.stops() {
+            return Fate::Interrupted;
+        }
         self.tell(Event::ChangeStarted { address: address.clone(), action: *action });
         let first = steps.prepare.len();
         let start = steps.main.iter().rposition(|step| step.effect.is_a_start());
@@ -61,6 +68,11 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
         for (index, step) in steps.main.iter().enumerate() {
             // A journal that failed at an earlier step keeps this one from being tried at all.
             let is_tried = self.halted.borrow().is_none();
+            if matches!(step.effect, Effect::Wait(_)) {
+                slot = None;
+            } else if slot.is_none() {
+                slot = Some(self.slot().await);
+            }
             let ended = match committed {
                 false if self.cancel.is_cancelled() => Err(Halt { failure: None, happened: false }),
                 _ => self.step(address, first + index, &step.effect).await,
@@ -83,6 +95,10 @@ impl<M: Perform, J: Journal> Work<'_, M, J> {
             return self.take_back(address, first, reached, &step.effect, halt.failure).await;
         }
         Fate::Done
+    }
+
+    async fn slot(&self) -> SemaphorePermit<'_> {
+        self.slots.acquire().await.expect("it is never closed")
     }
 
     async fn take_back(

@@ -51,7 +51,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             }
         }
     }
-    order::link(&mut plan.changes, resources, &order);
+    order::link(&mut plan.changes, resources, &order, neighbours.systemd);
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
     order::pulls_before_stops(&mut plan.changes);
     plan.reload_due = plan.changes.iter().any(|change| change.attributes.iter().any(|row| row.path == "loaded"));

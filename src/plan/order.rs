@@ -7,9 +7,15 @@ use crate::address::Address;
 use crate::change::{Action, After, Change, Until};
 use crate::desired::{Condition, Dependency, Resource};
 use crate::effect::{Effect, Podman};
+use crate::probe::Probe;
 
 /// Fills `Change::after`: the nearest changed ancestors, through resources that need nothing.
-pub(super) fn link(changes: &mut [Change], resources: &BTreeMap<Address, Box<dyn Resource>>, order: &[Address]) {
+pub(super) fn link(
+    changes: &mut [Change],
+    resources: &BTreeMap<Address, Box<dyn Resource>>,
+    order: &[Address],
+    systemd: bool,
+) {
     let changed: BTreeSet<Address> = changes.iter().map(|change| change.address.clone()).collect();
     let mut nearest: BTreeMap<Address, BTreeMap<Address, Until>> = BTreeMap::new();
     for address in order {
@@ -20,7 +26,7 @@ pub(super) fn link(changes: &mut [Change], resources: &BTreeMap<Address, Box<dyn
         };
         for dependency in resources[address].dependencies() {
             if changed.contains(&dependency.on) {
-                let until = until(&dependency);
+                let until = until(&dependency, resources[&dependency.on].as_ref(), systemd);
                 add(dependency.on, until);
             } else if let Some(further) = nearest.get(&dependency.on) {
                 further.iter().for_each(|(on, until)| add(on.clone(), *until));
@@ -82,9 +88,12 @@ pub(super) fn sort(changes: &mut Vec<Change>) {
 }
 
 /// Compose's `service_started` waits for no check; a restart because of another's replace waits for that to have come off.
-fn until(dependency: &Dependency) -> Until {
+/// Where podman tells systemd of the container's own check, `After=` holds the dependent's unit back until that has passed.
+fn until(dependency: &Dependency, on: &dyn Resource, systemd: bool) -> Until {
+    let readiness = on.liveness().and_then(|liveness| liveness.readiness);
+    let is_held = systemd && readiness.is_some_and(|readiness| matches!(readiness.probe, Probe::Container { .. }));
     match dependency.condition {
-        Condition::Started if !dependency.restart => Until::Started,
+        Condition::Started if !dependency.restart && !is_held => Until::Started,
         Condition::Exists | Condition::Started | Condition::Healthy | Condition::CompletedSuccessfully => Until::Done,
     }
 }

@@ -251,6 +251,15 @@ fn independent_changes_overlap_up_to_the_limit() {
     }
 }
 
+#[test]
+fn who_only_waits_holds_up_nobody() {
+    let waits = change("a", Action::Update, vec![step(healthy("a"))]);
+    let works = change("b", Action::Create, vec![step(create("b", "new"))]);
+    let machine = Scripted::new(World::default().with("a", "old", true));
+    assert!(run_with(&plan(vec![waits, works]), &machine, &Rows::of(&machine), 1).run.succeeded());
+    assert_eq!(machine.at_work_most.get(), 2);
+}
+
 /// `web` starts and never gets healthy.
 #[test]
 fn what_needs_no_more_than_a_start_does_not_wait_for_the_check() {

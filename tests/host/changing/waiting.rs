@@ -216,7 +216,8 @@ fn apply_starts_a_dependent_when_its_condition_holds() -> anyhow::Result<()> {
         assert!(started(&format!("on-{name}")) >= first + 2.9, "on-{name} did not wait for {name}");
         let runs = started(&format!("{name}-runs"));
         assert!(runs >= started(name), "a start was not waited for");
-        assert!(runs < first + 2.9, "{name}-runs waited for the check of {name}");
+        // Systemd itself holds back what comes after a unit whose container is checked by podman.
+        assert_eq!(runs < first + 2.9, name == "http", "{name}-runs and the check of {name}");
     }
     assert!(started("on-conditions-tcp") >= time("stat -c %y listens"), "a listener was not waited for");
     assert!(started("on-job") >= time("podman inspect -f '{{.State.FinishedAt}}' s-job"), "an end was not waited for");
