@@ -57,6 +57,8 @@ pub enum Comparison {
     Set,
     /// A map of which only the keys that the user set, or had set at the last apply, are compared, each on its own.
     Keys,
+    /// The same, and where the user sets it, that is all there is to be: a key that only the machine has differs too.
+    AllKeys,
 }
 
 /// A row of a kind's table: what may be set, what a change of it costs, how it is compared.
@@ -87,6 +89,11 @@ impl Attribute {
 
     pub const fn keys(mut self) -> Self {
         self.comparison = Comparison::Keys;
+        self
+    }
+
+    pub const fn all_keys(mut self) -> Self {
+        self.comparison = Comparison::AllKeys;
         self
     }
 
@@ -128,6 +135,11 @@ impl Secrets {
     /// A value that may be stored, printed and compared: `{"sealed": "hmac-sha256 in hex"}`.
     pub fn seal(&self, clear: &str) -> Value {
         serde_json::json!({ SEALED: self.hash(clear) })
+    }
+
+    /// Tells hashes of this key from those of one that was lost.
+    pub fn key_id(&self) -> String {
+        self.hash("").chars().take(16).collect()
     }
 
     /// A keyed hash in hex, for what must be compared without being kept.

@@ -26,7 +26,11 @@ pub fn compare(
             continue;
         }
         match row.comparison {
-            Comparison::Keys => attributes.extend(compare_keys(row, wanted, seen, last)),
+            Comparison::Keys => attributes.extend(compare_keys(row, wanted, seen, last, None)),
+            Comparison::AllKeys => {
+                attributes.extend(compare_keys(row, wanted, seen, last, seen.filter(|_| wanted.is_some())))
+            }
+            Comparison::Whole | Comparison::Set if wanted.is_none() && last.is_none() => {}
             Comparison::Whole | Comparison::Set => {
                 attributes.extend(compare_one(row, row.path.to_owned(), wanted, seen, last));
             }
@@ -41,13 +45,14 @@ fn compare_keys(
     wanted: Option<&Value>,
     seen: Option<&Value>,
     last: Option<&Value>,
+    also: Option<&Value>,
 ) -> Vec<AttributeChange> {
     let keys = |side: Option<&Value>| -> BTreeSet<String> {
         side.and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
     };
     let at = |side: Option<&Value>, key: &str| side.and_then(|side| side.get(key)).cloned();
-    keys(wanted)
-        .union(&keys(last))
+    let all: BTreeSet<String> = [wanted, last, also].into_iter().flat_map(keys).collect();
+    all.iter()
         .filter_map(|key| {
             let (wanted, seen, last) = (at(wanted, key), at(seen, key), at(last, key));
             compare_one(row, format!("{}.{key}", row.path), wanted.as_ref(), seen.as_ref(), last.as_ref())
@@ -63,7 +68,7 @@ fn compare_one(
     last: Option<&Value>,
 ) -> Option<AttributeChange> {
     let same = |a: Option<&Value>, b: Option<&Value>| canonical(row, a) == canonical(row, b);
-    if (wanted.is_none() && last.is_none()) || same(wanted, seen) {
+    if same(wanted, seen) {
         return None;
     }
     let cause = match (same(wanted, last), same(seen, last)) {
@@ -108,6 +113,7 @@ mod tests {
         attribute("user", Action::Replace),
         attribute("caps", Action::Replace).set(),
         attribute("environment", Action::Replace).keys(),
+        attribute("networks", Action::Update).all_keys(),
         attribute("devices", Action::Replace).blind(),
         attribute("running", Action::Start).state(),
     ];
@@ -128,6 +134,15 @@ mod tests {
     #[test]
     fn what_the_user_did_not_set_is_never_compared() {
         check(json!({}), json!({"user": "nobody", "environment": {"PATH": "/bin"}}), Some(json!({})), &[]);
+    }
+
+    #[test]
+    fn what_is_all_there_is_to_be_bears_no_more() {
+        let (one, two) = (json!({"networks": {"a": {}}}), json!({"networks": {"a": {}, "b": {}}}));
+        check(one.clone(), two.clone(), Some(one.clone()), &[("networks.b", Cause::Machine)]);
+        check(one.clone(), two.clone(), Some(two.clone()), &[("networks.b", Cause::File)]);
+        check(json!({}), two, Some(json!({})), &[]);
+        check(one.clone(), one.clone(), Some(one), &[]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("volumes", Action::Replace).keys(),
     attribute("volume_options", Action::Replace).keys().blind(), // z, Z and flags come back in other words
     attribute("network_mode", Action::Replace),
-    attribute("networks", Action::Update).keys().in_place(), // connect and disconnect work on a running container
+    attribute("networks", Action::Update).all_keys().in_place(), // connect and disconnect work on a running container
     attribute("healthcheck", Action::Replace).keys(),
     attribute("stop_signal", Action::Replace),
     attribute("labels", Action::Replace).keys(),

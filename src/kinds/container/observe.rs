@@ -312,8 +312,13 @@ fn edited_in_place(container: &Container, subject: &observed::Container, observe
     else {
         return Vec::new();
     };
-    // Another podman may show the same container in other words: then it is taken anew.
-    if remembered["id"] != json!(subject.id) || remembered["podman"] != json!(engine.version) {
+    // Another podman may show the same container in other words, and another key hashes the same words to others: then it
+    // is taken anew.
+    let key = container.context.secrets.key_id();
+    if [("id", &subject.id), ("podman", &engine.version), ("key", &key)]
+        .iter()
+        .any(|(of, now)| remembered[*of] != json!(now))
+    {
         return Vec::new();
     }
     let now = fingerprint(container, inspect);
@@ -376,7 +381,12 @@ pub(super) fn facts(container: &Container, observed: &Observed) -> BTreeMap<&'st
         return facts;
     };
     if let Some(inspect) = live.inspect.as_ref().filter(|_| live.is_running()) {
-        let fact = json!({ "id": live.id, "podman": engine.version, "hashes": fingerprint(container, inspect) });
+        let fact = json!({
+            "id": live.id,
+            "podman": engine.version,
+            "key": container.context.secrets.key_id(),
+            "hashes": fingerprint(container, inspect),
+        });
         facts.insert(FINGERPRINT, fact);
     }
     facts

@@ -194,6 +194,9 @@ fn networks() -> anyhow::Result<()> {
     let (one, two) = ("container.one", "container.two");
     let off = "podman network disconnect";
     stack.heals(&format!("{off} STACK_back STACK-one"), &[(one, "update", &["networks.STACK_back"])], Kept::Whole);
+    // One too many lets others reach it that the file does not know of.
+    let on = "podman network connect STACK_unused STACK-two";
+    stack.heals(on, &[(two, "update", &["networks.STACK_unused"])], Kept::Whole);
     // The only one that it has.
     stack.heals(&format!("{off} STACK_front STACK-two"), &[(two, "update", &["networks.STACK_front"])], Kept::Whole);
     stack.heals("podman network rm STACK_unused", &[("network.unused", "create", &["exists"])], Kept::Nothing);
@@ -204,6 +207,31 @@ fn networks() -> anyhow::Result<()> {
     let Stack { user, name } = &stack;
     let aliases = "podman inspect -f '{{range .NetworkSettings.Networks}}{{.Aliases}}{{end}}'";
     assert!(user.run(&format!("{aliases} {name}-two")).ok().stdout.contains("two"));
+    Ok(())
+}
+
+/// What is kept beside the machine can be lost without anything being replaced for it.
+#[test]
+fn memory_that_is_lost() -> anyhow::Result<()> {
+    let user = Host::get()?.user("drift-memory")?;
+    user.import_image("localhost/x:1", &["CMD [\"sleep\"]"]);
+    user.write("secret.env", "TOKEN=geheim\n")?;
+    user.run("chmod 600 secret.env").ok();
+    let stack = "version: 1\nstack: s\ncontainers:\n  one: { image: \"localhost/x:1\", env_file: secret.env }\n";
+    user.write("stack.yaml", stack)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+    for lost in ["key", "ledger.db*", "facts.json", "key facts.json ledger.db*", "../s"] {
+        user.run(&format!("cd .local/state/stackctl/s && rm -r {lost}")).ok();
+        user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+        user.stackctl(&["apply", "-y"]).ok();
+        assert_eq!(user.ids(), before, "without {lost}");
+    }
+    // Another value is still told from the same one.
+    user.run("rm .local/state/stackctl/s/key; echo TOKEN=anders >secret.env").ok();
+    let plan = user.stackctl(&["plan", "--detailed-exitcode", "--format", "json"]).code(2);
+    assert!(!plan.stdout.contains("geheim") && !plan.stdout.contains("anders"), "{}", plan.stdout);
+    assert_eq!(plan.json()["changes"][0]["attributes"][0]["path"], "environment.TOKEN");
     Ok(())
 }
 
