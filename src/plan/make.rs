@@ -212,7 +212,7 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
             plan.changes.push(change);
         }
     }
-    plan.risks.extend(preflight::machine(inputs));
+    plan.risks.extend(preflight::to_destroy(inputs));
     plan
 }
 

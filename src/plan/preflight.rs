@@ -30,6 +30,14 @@ pub(super) fn machine(inputs: &Inputs<'_>) -> Vec<Risk> {
     risks
 }
 
+/// What is lacking to take a stack down: what it would only need to run well is no hindrance.
+pub(super) fn to_destroy(inputs: &Inputs<'_>) -> Vec<Risk> {
+    let needed = ["PODMAN_UNREACHABLE", "NO_USER_MANAGER"];
+    let without_systemd = inputs.observed.manager.is_absent();
+    let is_needed = |risk: &Risk| needed.contains(&risk.code) && !(without_systemd && risk.code == "NO_USER_MANAGER");
+    machine(inputs).into_iter().filter(is_needed).collect()
+}
+
 fn podman(seen: &Seen<Engine>) -> Option<Risk> {
     match seen {
         Seen::Present(Engine { version }) => {

@@ -98,6 +98,8 @@ impl Row {
 pub struct Status {
     pub stack: String,
     pub rows: Vec<Row>,
+    /// Why systemd could not be asked, where that runs units of the stack: restarts are not known then.
+    pub unasked: Option<String>,
     /// When it was looked, in microseconds of the wall clock.
     pub at_us: u64,
 }
@@ -108,7 +110,7 @@ impl Status {
     }
 
     pub fn is_known(&self) -> bool {
-        self.rows.iter().all(|row| row.state != State::Unknown)
+        self.unasked.is_none() && self.rows.iter().all(|row| row.state != State::Unknown)
     }
 }
 
@@ -150,6 +152,10 @@ pub fn human(status: &Status, look: Look) -> String {
     page.line(0, "");
     for (why, count) in shared {
         page.words(0, &format!("Not known of {count}: {why}"));
+    }
+    let told = |why: &String| status.rows.iter().any(|row| row.why.as_ref() == Some(why));
+    if let Some(why) = status.unasked.as_ref().filter(|why| !told(why)) {
+        page.words(0, &format!("Not known: restarts, and whether systemd keeps it up: {}", escaped(why)));
     }
     let up = status.rows.iter().filter(|row| row.state.is_up()).count();
     page.line(0, &format!("Status: {up} of {} up.", status.rows.len()));
@@ -203,6 +209,8 @@ pub struct StatusJson<'a> {
     pub resources: Vec<RowJson<'a>>,
     /// Every one of them is up.
     pub up: bool,
+    /// Why systemd could not be asked, so that restarts are not known.
+    pub unasked: Option<&'a str>,
 }
 
 /// One container or service.
@@ -244,7 +252,13 @@ impl<'a> From<&'a Status> for StatusJson<'a> {
                 why: why.as_deref(),
             }
         });
-        Self { format_version: FORMAT_VERSION, stack: &status.stack, resources: rows.collect(), up: status.is_up() }
+        Self {
+            format_version: FORMAT_VERSION,
+            stack: &status.stack,
+            resources: rows.collect(),
+            up: status.is_up(),
+            unasked: status.unasked.as_deref(),
+        }
     }
 }
 
@@ -273,7 +287,7 @@ mod tests {
             ..Row::new(address("open-webui"), State::Starting)
         };
         let failed = Row { exit_code: Some(101), restarts: Some(5), ..Row::new(address("qdrant"), State::Failed) };
-        Status { stack: "local-ai".to_owned(), rows: vec![healthy, starting, failed], at_us: 5 * hour }
+        Status { stack: "local-ai".to_owned(), rows: vec![healthy, starting, failed], unasked: None, at_us: 5 * hour }
     }
 
     #[test]
@@ -299,7 +313,7 @@ Status: 1 of 3 up.
         };
         let long = "a-name-that-somebody-thought-about-for-long";
         let up = Row { restarts: Some(2), ..Row::new(Address::new("service", long), State::Running) };
-        let status = Status { stack: "s".to_owned(), rows: vec![row("db"), row("web"), up], at_us: 0 };
+        let status = Status { stack: "s".to_owned(), rows: vec![row("db"), row("web"), up], unasked: None, at_us: 0 };
         let expected = "\
 ADDRESS        STATE    SINCE  RESTARTS  LAST ANSWER
 container.db   unknown
@@ -311,6 +325,16 @@ Not known of 2: podman system service: there is no such program
 Status: 1 of 3 up.
 ";
         assert_eq!(human(&status, Look::default()), expected);
+    }
+
+    #[test]
+    fn a_machine_that_could_not_be_asked_all_is_not_known_well() {
+        let row = Row::new(Address::new("container", "db"), State::Running);
+        let unasked = Some("no bus".to_owned());
+        let status = Status { stack: "s".to_owned(), rows: vec![row], unasked, at_us: 0 };
+        let text = human(&status, Look::default());
+        assert!(text.contains("Not known: restarts, and whether systemd keeps it up: no bus\n"), "{text}");
+        assert!(status.is_up() && !status.is_known());
     }
 
     #[test]

@@ -18,3 +18,4 @@ mod owners;
 mod pulling;
 mod starting;
 mod waiting;
+mod without_systemd;

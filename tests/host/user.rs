@@ -85,6 +85,19 @@ impl User {
         output(self.command(&[&["env"], environment, &[&program], arguments].concat()))
     }
 
+    /// Runs the installed program where no systemd is to be seen: the folder that says that it runs is hidden from it.
+    #[track_caller]
+    pub(crate) fn stackctl_without_systemd(&self, arguments: &[&str]) -> Output {
+        let mut words = self.entrance();
+        let inside = words.iter().position(|word| word == "--").expect("nsenter's own words end") + 1;
+        let hide = "mount -t tmpfs none /run/systemd && exec \"$@\"";
+        let hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide, "sh"];
+        words.splice(inside..inside, hidden.map(str::to_owned));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(format!("{}/stackctl", User::programs())).args(arguments);
+        output(command)
+    }
+
     /// Starts a command and leaves it running; see [`Running`].
     pub(crate) fn spawn(&self, words: &[&str]) -> anyhow::Result<Running> {
         Running::start(self.command(words))

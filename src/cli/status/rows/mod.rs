@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::desired::{Desired, Liveness, Resource};
-use crate::observed::{Container, ContainerState, Health, Observed, Query, Seen, Unit};
+use crate::observed::{Container, ContainerState, Health, Observed, Query, Seen, Sort, Unit};
 use crate::report::status::{Row, State};
 use crate::report::time::parse;
 
@@ -23,6 +23,13 @@ pub(super) fn ask(desired: &Desired, query: &mut Query) {
 pub(super) fn rows(desired: &Desired, observed: &Observed, now_us: u64) -> Vec<Row> {
     let running = desired.resources.values().filter_map(|resource| Some((resource, resource.liveness()?)));
     running.map(|(resource, liveness)| row(resource.as_ref(), &liveness, observed, now_us)).collect()
+}
+
+/// Why systemd could not be asked, where any of the stack is a unit of its.
+pub(super) fn unasked(desired: &Desired, observed: &Observed) -> Option<String> {
+    let mut liveness = desired.resources.values().filter_map(|resource| resource.liveness());
+    let has_units = liveness.any(|liveness| liveness.unit.is_some());
+    observed.blind.get(&Sort::Units).filter(|_| has_units && !observed.manager.is_absent()).cloned()
 }
 
 fn row(resource: &dyn Resource, liveness: &Liveness, observed: &Observed, now_us: u64) -> Row {
