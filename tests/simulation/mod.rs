@@ -82,6 +82,12 @@ fn converges(mut world: World, tag: &str, case: &str) {
     is_settled(&world, &back, case);
 }
 
+#[track_caller]
+fn converges_to(mut world: World, tag: &str, serving: &str, case: &str) {
+    apply(&mut world, tag, None);
+    is_settled(&world, serving, case);
+}
+
 #[test]
 fn without_a_fault_it_converges() {
     is_settled(&serving_old(), OLD, "created");
@@ -129,8 +135,20 @@ fn after_any_two_faults_of_a_replace_it_converges() {
     assert!(cases > 1000, "the sweep is not empty: {cases}");
 }
 
-/// A run that is interrupted, and not killed, leaves one serving, even on what a killed run has left; but for a sick one
-/// that had the name already, where all is as it was before.
+/// What ran and was healthy when its run was killed is what a later failure puts back, not the one before it.
+#[test]
+fn the_last_good_one_is_put_back() {
+    let mut cases = 0;
+    for (case, world) in cut(&serving_old(), NEW, &KILLS) {
+        if world.serving() == Some(NEW) {
+            converges_to(world, SICK, NEW, &case);
+            cases += 1;
+        }
+    }
+    assert!(cases > 0, "a newcomer serves before its commit");
+}
+
+/// A run that is interrupted, and not killed, leaves one serving, even on what a killed run has left.
 #[test]
 fn an_interruption_leaves_one_serving() {
     for tag in [NEW, SICK] {
@@ -138,11 +156,14 @@ fn an_interruption_leaves_one_serving() {
             // At the commit it is too late.
             is_settled(&world, if world.serving() == Some(NEW) { NEW } else { OLD }, &case);
         }
-        for (first, world) in cut(&serving_old(), tag, &KILLS) {
+        for (first, before) in cut(&serving_old(), tag, &KILLS) {
             for then in [NEW, SICK, OLD, OTHER] {
-                let was_sick = world.containers.get("s-web").is_some_and(|live| live.tag == SICK);
-                for (second, world) in cut(&world, then, &[Fault::Interrupt]) {
-                    assert!(was_sick || world.serving().is_some(), "{first}, {second}: {world:#?}");
+                // What is refused while another is put back, or finished, keeps that from serving.
+                let faults = if then == OTHER { &[Fault::Interrupt, Fault::Refuse][..] } else { &[Fault::Interrupt] };
+                for (second, world) in cut(&before, then, faults) {
+                    // Of what is refused at once nothing comes, good or bad.
+                    let is_tried = before.serving().is_some() || !second.starts_with("Refuse at call 0 ");
+                    assert!(!is_tried || world.serving().is_some(), "{first}, {second}: {world:#?}");
                 }
             }
         }

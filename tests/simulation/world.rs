@@ -15,7 +15,7 @@ use stackctl::graph::Graph;
 use stackctl::kinds;
 use stackctl::machine::{Failure, FailureKind, Observe, Perform, Progress};
 use stackctl::observed::{
-    Container, ContainerState, Engine, Image, Manager, Observed, PathInfo, PathKind, Query, Seen, Unit,
+    Container, ContainerState, Engine, Health, Image, Manager, Observed, PathInfo, PathKind, Query, Seen, Unit,
 };
 use stackctl::plan::{Inputs, Plan};
 use tokio::sync::Notify;
@@ -191,7 +191,7 @@ impl World {
                     (false, false) => ContainerState::Created,
                 },
                 exit_code: 0,
-                health: None,
+                health: object.running.then_some(if object.tag == SICK { Health::Unhealthy } else { Health::Healthy }),
                 started_at: if object.started { "2026-01-01T00:00:00Z".to_owned() } else { String::new() },
                 pid: 0,
                 networks: Vec::new(),

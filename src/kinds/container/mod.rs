@@ -322,7 +322,12 @@ impl Resource for Container {
 
     fn query_more(&self, observed: &Observed, query: &mut Query) {
         conflicts::query_more(self, observed, query);
-        query.containers.extend(observe::Lies::of(self, observed).renamed.map(|renamed| renamed.name.clone()));
+        let lies = observe::Lies::of(self, observed);
+        query.containers.extend(lies.renamed.map(|renamed| renamed.name.clone()));
+        // Whether the newcomer of a run that was killed has become healthy since.
+        if lies.live.is_some() && lies.parked.is_some() {
+            query.probes.extend(self.readiness().map(|readiness| (self.address.clone(), readiness)));
+        }
     }
 
     fn seen(&self, observed: &Observed) -> Seen<Object> {

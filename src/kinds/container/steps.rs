@@ -40,7 +40,7 @@ pub(super) fn steps(
     let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
     let main = match difference.action {
         Action::Create => calls.make(waits),
-        Action::Replace => calls.replace(lies, waits),
+        Action::Replace => calls.replace(lies, is_proven(container, lies, observed), waits),
         // Whatever else is due: finishing starts it too, and the tail of a replace comes before anything new.
         Action::Start | Action::Update | Action::Reload | Action::Restart | Action::Finish
             if difference.has("half_done") =>
@@ -204,15 +204,18 @@ impl Calls<'_> {
         }
     }
 
-    fn replace(&self, lies: Lies<'_>, waits: Vec<Step>) -> Vec<Step> {
+    fn replace(&self, lies: Lies<'_>, is_proven: bool, waits: Vec<Step>) -> Vec<Step> {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let mut steps = self.put_in_order(lies);
+        let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven;
+        let mut steps = if is_sick { self.put_back(lies) } else { self.put_in_order(lies) };
         let body = create::body(container, &next, self.systemd);
         steps.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
         steps.extend(waits);
-        let stop = step(self.stop_effect());
-        steps.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
+        if !is_sick {
+            let stop = step(self.stop_effect());
+            steps.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
+        }
         steps.push(step(rename(live, &parked)).undo(rename(&parked, live)));
         steps.push(step(rename(&next, live)).undo(rename(live, &next)));
         steps.push(step(self.start_effect()).undo(self.stop_effect()));
@@ -229,12 +232,9 @@ impl Calls<'_> {
         let (live, parked, next) = (&container.name, container.parked(), container.next());
         let mut steps: Vec<Step> = lies.next.iter().map(|_| step(remove_container(&next))).collect();
         match (lies.live, lies.parked) {
-            // The live one is a newcomer that never proved itself, and not what is wanted any more: the parked one is the
-            // last that was known to be good.
+            // The tail of the earlier replace, whose newcomer has proved itself since.
             (Some(_), Some(_)) => {
-                steps.push(step(self.stop_effect()).undo(self.start_effect()));
-                steps.push(step(remove_container(live)).undo(rename(&parked, live)));
-                steps.push(step(rename(&parked, live)));
+                steps.push(step(remove_container(&parked)));
                 return steps;
             }
             (None, Some(_)) => steps.push(step(rename(&parked, live))),
@@ -244,6 +244,24 @@ impl Calls<'_> {
             first.undo.extend(lies.parked.map(|_| rename(&parked, live)));
             first.undo.extend(serves(lies).then(|| self.start_effect()));
         }
+        steps
+    }
+
+    /// Where the live one is a newcomer that never proved itself, and not what is wanted any more: the parked one, the last
+    /// that was known to be good, has its name again, and does not run.
+    ///
+    /// However far this and what follows came, the undo is that it runs: the first step's, which is made last. It finds
+    /// the newcomer under the name, or nothing: where the good one had the name already, it was parked again before.
+    fn put_back(&self, lies: Lies<'_>) -> Vec<Step> {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let mut steps: Vec<Step> = lies.next.iter().map(|_| step(remove_container(&next))).collect();
+        steps.push(step(self.stop_effect()));
+        steps.push(step(remove_container(live)));
+        steps.push(step(rename(&parked, live)).undo(rename(live, &parked)));
+        let start = serves(lies).then(|| self.start_effect());
+        steps[0].undo =
+            [self.stop_effect(), remove_container(live), rename(&parked, live)].into_iter().chain(start).collect();
         steps
     }
 
@@ -299,6 +317,16 @@ impl Calls<'_> {
         let mut steps = self.up();
         steps.push(step(remove_container(&self.container.parked())).commit());
         steps
+    }
+}
+
+/// Has a newcomer, whose old one is still parked, become what its run was waiting for?
+fn is_proven(container: &Container, lies: Lies<'_>, observed: &Observed) -> bool {
+    let Some(live) = lies.live.filter(|live| live.is_running()) else { return false };
+    match (live.health, observed.probes.get(&container.address)) {
+        (Some(health), _) => health == observed::Health::Healthy,
+        (None, Some(reading)) => reading.passed,
+        (None, None) => container.readiness().is_none(),
     }
 }
 

@@ -2,7 +2,9 @@
 //! file that is written or removed. Whatever is left, the next run converges, and nothing is lost on the way.
 
 use crate::host::Host;
-use crate::host::replacing::{FROM_THE_HOST, Replacing, Side, both_halves, calls, kill_at};
+use crate::host::replacing::{
+    FROM_THE_HOST, PATIENT, PATIENT_OF_ITS_OWN, Replacing, Side, both_halves, calls, kill_at,
+};
 use crate::host::user::User;
 
 const APPLY: &[&str] = &["apply", "--yes"];
@@ -292,4 +294,67 @@ fn at_files(name: &str) -> anyhow::Result<()> {
 #[test]
 fn at_any_file_while_a_stack_is_made_and_taken_down() -> anyhow::Result<()> {
     at_files("killed-files")
+}
+
+/// What a run that was killed has left: the old one parked, and a newcomer that is still to prove itself.
+fn left_by_a_killed_run(bench: &Replacing<'_>, tag: &str) -> anyhow::Result<()> {
+    let old = bench.web();
+    bench.want(tag)?;
+    let running = bench.user.spawn(&["stackctl", "apply", "--yes"])?;
+    bench.until("the new one does not run", |bench| {
+        bench.webs().get("").is_some_and(|(id, started)| *id != old && *started > 0)
+    })?;
+    running.kill().code(137);
+    assert_eq!(bench.webs().keys().collect::<Vec<_>>(), ["", ".parked"]);
+    Ok(())
+}
+
+/// The sick newcomer has the name; another file, and one that fails as well: the good one is back, not the sick one.
+#[test]
+fn a_sick_newcomer_does_not_outlive_the_next_run() -> anyhow::Result<()> {
+    for check in [PATIENT, PATIENT_OF_ITS_OWN] {
+        let host = Host::get()?;
+        let user = host.user("killed-sick")?;
+        let bench = Replacing::new(&user, check)?;
+        let old = bench.web();
+        left_by_a_killed_run(&bench, "never")?;
+        bench.want("exits")?;
+        bench.apply().code(3);
+        assert_eq!(bench.web(), old);
+        bench.serves("1");
+        bench.others_are_untouched();
+        bench.want("1")?;
+        bench.is_as_wanted();
+    }
+    Ok(())
+}
+
+/// The newcomer got healthy after its run was killed: it is what the next failure puts back, not the one before it.
+#[test]
+fn a_newcomer_that_proved_itself_is_the_one_to_go_back_to() -> anyhow::Result<()> {
+    for check in [PATIENT, PATIENT_OF_ITS_OWN] {
+        let host = Host::get()?;
+        let user = host.user("killed-proven")?;
+        let bench = Replacing::new(&user, check)?;
+        user.import_image(
+            "localhost/web:late",
+            &["CMD [\"qdrant\"]", "ENV STAND_IN_HEALTHY_AFTER=3s", "ENV STAND_IN_VERSION=late"],
+        );
+        left_by_a_killed_run(&bench, "late")?;
+        let middle = bench.web();
+        let ready = format!("curl -fsS --max-time 5 http://127.0.0.1:{}/readyz", user.port(0));
+        bench.until("it is not healthy", |_| user.run(&ready).code == 0)?;
+        if check == PATIENT_OF_ITS_OWN {
+            let health = "podman inspect -f '{{.State.Health.Status}}' s-web";
+            bench.until("podman does not find it healthy", |_| user.run(health).line() == "healthy")?;
+        }
+        bench.want("exits")?;
+        bench.apply().code(3);
+        assert_eq!(bench.web(), middle);
+        bench.until("it does not serve again", |_| user.run(&ready).code == 0)?;
+        bench.serves("late");
+        bench.want("late")?;
+        bench.is_as_wanted();
+    }
+    Ok(())
 }
