@@ -351,7 +351,9 @@ fn a_newcomer_that_proved_itself_is_the_one_to_go_back_to() -> anyhow::Result<()
         bench.want("exits")?;
         bench.apply().code(3);
         assert_eq!(bench.web(), middle);
-        bench.until("it does not serve again", |_| user.run(&ready).code == 0)?;
+        bench.until("it does not serve again", |_| {
+            user.run(&ready).code == 0 && user.unit("podman-s-web.service", "ActiveState") == "active"
+        })?;
         bench.serves("late");
         bench.want("late")?;
         bench.is_as_wanted();
