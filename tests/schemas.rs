@@ -179,6 +179,12 @@ fn what_is_printed_fits_its_schema() {
         (&["status"], 0, "status"),
         (&["status", "-f", "sick.yaml"], 1, "status"),
         (&["destroy", "-y", "-f", "sick.yaml"], 6, "error"),
+        (&["history"], 0, "history"),
+        (&["history", "-f", "sick.yaml"], 0, "history"),
+        (&["show", "last"], 0, "show"),
+        (&["show", "99"], 1, "error"),
+        (&["show", "last", "-f", "sick.yaml"], 1, "error"),
+        (&["show", "first"], 64, "error"),
     ] {
         let words = [arguments, &["--format", "json"]].concat();
         fits(&session.run(&words).says(code, &[]).json(), name);

@@ -9,10 +9,12 @@ pub mod args;
 pub mod carry;
 pub mod destroy;
 pub mod failure;
+pub mod history;
 pub mod lock;
 mod log;
 pub mod plan;
 pub mod records;
+pub mod show;
 pub mod status;
 pub mod ui;
 pub mod validate;
@@ -72,6 +74,8 @@ enum Verb {
     Apply(apply::Args),
     Destroy(destroy::Args),
     Status(status::Args),
+    History(history::Args),
+    Show(show::Args),
     Wait(wait::Args),
 }
 
@@ -84,6 +88,8 @@ impl Verb {
             Verb::Apply(args) => std::mem::take(&mut args.common),
             Verb::Destroy(args) => std::mem::take(&mut args.common),
             Verb::Status(args) => std::mem::take(&mut args.common),
+            Verb::History(args) => std::mem::take(&mut args.common),
+            Verb::Show(args) => std::mem::take(&mut args.common),
             Verb::Wait(_) => Common::default(),
         }
     }
@@ -95,6 +101,8 @@ impl Verb {
             Verb::Apply(args) => apply::run(args, common, ui),
             Verb::Destroy(args) => destroy::run(args, common, ui),
             Verb::Status(_) => status::run(common, ui),
+            Verb::History(args) => history::run(args, common, ui),
+            Verb::Show(args) => show::run(args, common, ui),
             Verb::Wait(args) => wait::run(args, ui),
         }
     }

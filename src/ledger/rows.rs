@@ -19,6 +19,8 @@ pub struct RunRow {
     /// None: it is at work, or it died.
     pub ended_us: Option<i64>,
     pub exit_code: Option<u8>,
+    /// How many it set out to make.
+    pub changes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +61,8 @@ pub struct Unfinished {
     pub steps: Vec<StepRow>,
 }
 
-const RUN: &str = "SELECT id, verb, command, pid, version, started_us, ended_us, exit_code FROM runs";
+const RUN: &str = "SELECT id, verb, command, pid, version, started_us, ended_us, exit_code,
+    (SELECT count(*) FROM changes WHERE run = runs.id) FROM runs";
 const CHANGES: &str = "SELECT address, action, reasons, fate, failure FROM changes WHERE run = ?1 ORDER BY rowid";
 const STEPS: &str = "SELECT address, ordinal, text, state, at_us FROM steps WHERE run = ?1 ORDER BY id";
 
@@ -129,6 +132,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         started_us: row.get(5)?,
         ended_us: row.get(6)?,
         exit_code: row.get(7)?,
+        changes: row.get::<_, u32>(8)? as usize,
     })
 }
 

@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::failure::FailureJson;
+use super::history::{HistoryJson, ShowJson};
 use super::plan::PlanJson;
 use super::run::RunJson;
 use super::status::StatusJson;
@@ -15,8 +16,10 @@ use super::valid::ValidJson;
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("error.schema.json", of::<FailureJson<'static>>()),
+        ("history.schema.json", of::<HistoryJson<'static>>()),
         ("plan.schema.json", of::<PlanJson<'static>>()),
         ("run.schema.json", of::<RunJson<'static>>()),
+        ("show.schema.json", of::<ShowJson<'static>>()),
         ("status.schema.json", of::<StatusJson<'static>>()),
         ("validate.schema.json", of::<ValidJson<'static>>()),
     ]

@@ -24,8 +24,10 @@ fn wrong_usage_is_64_and_points_to_help() {
 #[test]
 fn help_has_an_example_for_every_verb() {
     let session = Session::new("help");
-    session.run(&["--help"]).says(0, &["validate", "plan", "apply", "destroy", "status", "Exit codes", "Example:"]);
-    for verb in ["validate", "plan", "apply", "destroy", "status"] {
+    session
+        .run(&["--help"])
+        .says(0, &["validate", "plan", "apply", "destroy", "status", "history", "show", "Exit codes", "Example:"]);
+    for verb in ["validate", "plan", "apply", "destroy", "status", "history", "show"] {
         session.run(&[verb, "--help"]).says(0, &["Example:", "stackctl"]);
     }
     session.run(&["--version"]).says(0, &[env!("CARGO_PKG_VERSION")]);

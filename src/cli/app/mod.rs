@@ -27,7 +27,7 @@ use crate::desired::{self, Context, Desired, Kind, Resource};
 use crate::diagnostic::{self, Diagnostics};
 use crate::graph::Graph;
 use crate::kinds;
-use crate::ledger::{self, Ledger, RunJournal};
+use crate::ledger::{self, Ledger, LedgerError, RunJournal};
 use crate::machine::real::{Real, RealOptions};
 use crate::machine::{Observe, Perform, http};
 use crate::observed::{Facts, Observed, ProbeReading, Query};
@@ -354,6 +354,19 @@ impl Memory for ClosedBook {
         let facts = tokio::task::spawn_blocking(read).await.expect("reading a ledger does not panic");
         facts.map_err(|error| Failure::from_error(Exit::Failed, &error))
     }
+}
+
+/// What the ledger tells of earlier runs; it is only read.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn past<T>(
+    stack: &str,
+    surroundings: &Surroundings,
+    read: impl FnOnce(&Ledger) -> Result<T, LedgerError>,
+) -> Result<T, Failure> {
+    let ledger = Ledger::open_to_look(&state_directory(stack, surroundings));
+    ledger.and_then(|ledger| read(&ledger)).map_err(|error| Failure::from_error(Exit::Failed, &error))
 }
 
 /// For verbs that only look: the ledger is read, and neither it nor the machine is written.
