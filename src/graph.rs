@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::Direction;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef as _;
 
 use crate::address::Address;
 use crate::desired::{Dependency, Resource};
@@ -60,6 +61,11 @@ impl Graph {
             }
         }
         order
+    }
+
+    /// What needs something, and what it needs.
+    pub fn edges(&self) -> impl Iterator<Item = (&Address, &Dependency)> {
+        self.dag.edge_references().map(|edge| (&self.dag[edge.target()], edge.weight()))
     }
 
     fn cycles(&self) -> Vec<Cycle> {

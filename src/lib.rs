@@ -33,7 +33,7 @@
 //! | [`machine`] | the only effects | decide what is done |
 //! | [`execute`] | the walk over a plan, journal, undo | know podman or systemd |
 //! | [`ledger`] | history, step journal, facts, the key | hold a secret, or "done" |
-//! | [`report`] | plans, runs and status as text and as JSON | print |
+//! | [`report`] | plans, runs, status, graph and history as text and as JSON | print |
 //! | [`cli`] | one verb a file; `cli/app.rs` puts the parts together, `cli/ui.rs` prints | be used by anybody |
 //!
 //! `tests/tidy.rs` holds these arrows, and `.clippy.toml` what may be called where.

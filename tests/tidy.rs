@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("machine", &["+leaves"]),
     ("execute", &["plan", "machine", "+leaves"]),
     ("ledger", &["execute", "+leaves"]),
-    ("report", &["plan", "execute", "machine", "ledger", "+leaves"]),
+    ("report", &["desired", "graph", "plan", "execute", "machine", "ledger", "+leaves"]),
     ("cli", &["stack", "desired", "graph", "plan", "machine", "execute", "ledger", "report", "+leaves"]),
     ("main", &["cli"]),
     ("lib", &[]),

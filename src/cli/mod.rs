@@ -9,6 +9,7 @@ pub mod args;
 pub mod carry;
 pub mod destroy;
 pub mod failure;
+pub mod graph;
 pub mod history;
 pub mod lock;
 mod log;
@@ -70,6 +71,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Validate(validate::Args),
+    Graph(graph::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
@@ -84,6 +86,7 @@ impl Verb {
     fn common(&mut self) -> Common {
         match self {
             Verb::Validate(args) => std::mem::take(&mut args.common),
+            Verb::Graph(args) => std::mem::take(&mut args.common),
             Verb::Plan(args) => std::mem::take(&mut args.common),
             Verb::Apply(args) => std::mem::take(&mut args.common),
             Verb::Destroy(args) => std::mem::take(&mut args.common),
@@ -97,6 +100,7 @@ impl Verb {
     fn run(&self, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
         match self {
             Verb::Validate(_) => validate::run(common, ui),
+            Verb::Graph(args) => graph::run(args, common, ui),
             Verb::Plan(args) => plan::run(args, common, ui),
             Verb::Apply(args) => apply::run(args, common, ui),
             Verb::Destroy(args) => destroy::run(args, common, ui),

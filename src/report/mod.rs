@@ -7,6 +7,7 @@
 
 pub mod diff;
 pub mod failure;
+pub mod graph;
 pub mod history;
 pub mod kept;
 pub mod plan;

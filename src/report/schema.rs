@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::failure::FailureJson;
+use super::graph::GraphJson;
 use super::history::{HistoryJson, ShowJson};
 use super::plan::PlanJson;
 use super::run::RunJson;
@@ -16,6 +17,7 @@ use super::valid::ValidJson;
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("error.schema.json", of::<FailureJson<'static>>()),
+        ("graph.schema.json", of::<GraphJson<'static>>()),
         ("history.schema.json", of::<HistoryJson<'static>>()),
         ("plan.schema.json", of::<PlanJson<'static>>()),
         ("run.schema.json", of::<RunJson<'static>>()),

@@ -53,7 +53,7 @@ fn every_error_is_told_with_its_place_in_both_faces() {
         .collect();
     assert!(places.len() >= 4 && places.is_sorted(), "{places:?}");
     assert_eq!(session.paths(), ["stack.yaml"], "nothing was touched");
-    for verb in ["validate", "apply", "destroy", "status", "history"] {
+    for verb in ["validate", "graph", "apply", "destroy", "status", "history"] {
         session.run(&[verb, "--format", "json"]).says(65, &[]);
     }
 }

@@ -284,3 +284,67 @@ fn waiting_ends_with_the_answer() {
     answering.join().expect("both have been asked");
     assert!(session.paths().is_empty(), "it needs no stack and makes no state");
 }
+
+#[test]
+fn a_graph_is_drawn_in_three_ways() {
+    let session = Session::new("graph");
+    session.file(
+        "stack.yaml",
+        "\
+version: 1
+stack: s
+containers:
+  db: { image: localhost/db:1, network_mode: none }
+  web: { image: localhost/web:1, depends_on: { db: { condition: service_started } }, volumes: [\"~/da#ta:/d\"] }
+directories: { \"~/da#ta\": {} }
+",
+    );
+    let expected = "\
+$ stackctl graph
+container.web
+├─ container.db  (service_started)
+│  └─ image.localhost/db:1
+├─ directory.~/da#ta
+├─ image.localhost/web:1
+└─ network.default
+--- exit 0
+";
+    check(&session.shown(&["graph"]), expected);
+    let expected = "\
+$ stackctl graph --as dot
+digraph \"s\" {
+  rankdir = \"BT\";
+  node [shape = box];
+  \"directory.~/da#ta\";
+  \"image.localhost/db:1\";
+  \"container.db\";
+  \"image.localhost/web:1\";
+  \"network.default\";
+  \"container.web\";
+  \"container.db\" -> \"image.localhost/db:1\";
+  \"container.web\" -> \"container.db\" [label = \"service_started\"];
+  \"container.web\" -> \"directory.~/da#ta\";
+  \"container.web\" -> \"image.localhost/web:1\";
+  \"container.web\" -> \"network.default\";
+}
+--- exit 0
+";
+    check(&session.shown(&["graph", "--as", "dot"]), expected);
+    let expected = "\
+$ stackctl graph --as mermaid
+flowchart BT
+  n0[\"directory.~/da#35;ta\"]
+  n1[\"image.localhost/db:1\"]
+  n2[\"container.db\"]
+  n3[\"image.localhost/web:1\"]
+  n4[\"network.default\"]
+  n5[\"container.web\"]
+  n2 --> n1
+  n5 -->|service_started| n2
+  n5 --> n0
+  n5 --> n3
+  n5 --> n4
+--- exit 0
+";
+    check(&session.shown(&["graph", "--as", "mermaid"]), expected);
+}

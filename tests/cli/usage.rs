@@ -27,7 +27,7 @@ fn help_has_an_example_for_every_verb() {
     session
         .run(&["--help"])
         .says(0, &["validate", "plan", "apply", "destroy", "status", "history", "show", "Exit codes", "Example:"]);
-    for verb in ["validate", "plan", "apply", "destroy", "status", "history", "show"] {
+    for verb in ["validate", "graph", "plan", "apply", "destroy", "status", "history", "show"] {
         session.run(&[verb, "--help"]).says(0, &["Example:", "stackctl"]);
     }
     session.run(&["--version"]).says(0, &[env!("CARGO_PKG_VERSION")]);
