@@ -1,21 +1,21 @@
 //! `stackctl apply`: brings the machine to what the stack file says.
 
 use super::args::Common;
-use super::carry::{self, Intent};
+use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
-use super::plan::Shown;
+use super::plan::Options;
 use super::ui::Ui;
 
 /// Bring the machine to what the stack file says
 ///
 /// Shows the plan, asks, carries it out, and looks again: unless everything is then as the file says, it fails.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  stackctl apply -f stack.yaml\n  stackctl apply --yes --format json")]
+#[command(after_help = "Example:\n  stackctl apply -f stack.yaml\n  stackctl apply --yes --prune --format json")]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
-    pub shown: Shown,
+    pub options: Options,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -32,5 +32,5 @@ pub struct Consent {
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
-    carry::run(Intent::Apply { all: args.shown.all }, args.consent, common, ui)
+    carry::run(Wish::Apply(&args.options), args.consent, common, ui)
 }

@@ -2,7 +2,7 @@
 
 use super::apply::Consent;
 use super::args::Common;
-use super::carry::{self, Intent};
+use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 
@@ -19,5 +19,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
-    carry::run(Intent::Destroy, args.consent, common, ui)
+    carry::run(Wish::Destroy, args.consent, common, ui)
 }

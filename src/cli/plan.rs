@@ -1,19 +1,23 @@
 //! `stackctl plan`: shows what apply would do. It is handed a machine that can only be looked at.
 
-use super::app::{self, App, Purpose};
+use super::app::{self, App, Loaded, Purpose};
 use super::args::Common;
 use super::failure::{Exit, Failure, blocked, has_risks};
 use super::ui::Ui;
+use crate::address::Address;
 use crate::cli::records::Memory;
+use crate::diagnostic::nearest;
 use crate::machine::Observe;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::plan::{PlanJson, View, human};
 
 /// Show what apply would change, and change nothing
 ///
 /// Symbols: + create, ~ update, reload or restart, > start or finish, -/+ replace, - delete, ! risk, ? could not be told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  stackctl plan --detailed-exitcode || echo \"changes, or an error\"")]
+#[command(
+    after_help = "Example:\n  stackctl plan --detailed-exitcode || echo \"changes, or an error\"\n  stackctl plan --target container.ollama"
+)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -21,30 +25,71 @@ pub struct Args {
     #[arg(long)]
     pub detailed_exitcode: bool,
     #[command(flatten)]
-    pub shown: Shown,
+    pub options: Options,
 }
 
-/// What of a plan is shown; `apply` takes it too.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct Shown {
+/// What is planned, and what of it is shown; `apply` takes it too.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
     /// Show what needs nothing, too
     #[arg(long)]
     pub all: bool,
+    /// Plan this one and what it depends on, and nothing else; may be given again
+    #[arg(long = "target", value_name = "ADDRESS")]
+    targets: Vec<Address>,
+    /// Leave this one out, and what depends on it; may be given again
+    #[arg(long = "exclude", value_name = "ADDRESS")]
+    excludes: Vec<Address>,
+    /// Replace this one, whether anything differs or not; may be given again
+    #[arg(long = "replace", value_name = "ADDRESS")]
+    replace: Vec<Address>,
+    /// Remove what left the stack file; its data stays
+    #[arg(long)]
+    prune: bool,
+}
+
+impl Options {
+    /// # Errors
+    /// The stack declares no such resource, or one that is never replaced.
+    pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
+        let Options { all: _, targets, excludes, replace, prune } = self;
+        let declared = &loaded.desired.resources;
+        let mut named = [targets, excludes, replace].into_iter().flatten();
+        if let Some(address) = named.find(|address| !declared.contains_key(address)) {
+            let names: Vec<String> = declared.keys().map(Address::to_string).collect();
+            let unknown = Failure::new(Exit::Usage, format!("{} declares no {address}", loaded.source));
+            return Err(match nearest(&address.to_string(), names.iter().map(String::as_str)) {
+                Some(near) => unknown.hint(format!("did you mean {near}?")),
+                None => unknown.hint("`stackctl graph` shows what it declares"),
+            });
+        }
+        if let Some(never) = replace.iter().find(|address| !app::is_replaceable(address)) {
+            return Err(Failure::new(Exit::Usage, format!("a {} is never replaced: {never}", never.kind())));
+        }
+        let set = |addresses: &[Address]| addresses.iter().cloned().collect();
+        Ok(plan::Options { targets: set(targets), excludes: set(excludes), replace: set(replace), prune: *prune })
+    }
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
+    let options = args.options.chosen(&loaded)?;
     app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings);
-        show(&app, args, ui).await
+        show(&app, args, &options, ui).await
     })
 }
 
-async fn show(app: &App<impl Observe, impl Memory>, args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let plan = app.plan(&app.look().await?);
-    let wanted = app.wanted();
-    let view = View { plan: &plan, wanted: &wanted, all: args.shown.all, kept: &[], look: ui.look() };
+async fn show(
+    app: &App<impl Observe, impl Memory>,
+    args: &Args,
+    options: &plan::Options,
+    ui: &Ui,
+) -> Result<Exit, Failure> {
+    let plan = app.plan(&app.look().await?, options);
+    let wanted = app.wanted(options);
+    let view = View { plan: &plan, wanted: &wanted, all: args.options.all, kept: &[], look: ui.look() };
     if ui.is_json() {
         ui.document(&PlanJson::from(&view));
     } else {

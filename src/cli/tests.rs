@@ -80,7 +80,7 @@ fn options_stand_before_or_behind_the_verb() {
 fn apply_shows_what_plan_shows() {
     let cli = parse("stackctl apply --all -y --parallelism 8").expect("valid");
     let Verb::Apply(apply) = cli.verb else { panic!("apply is apply") };
-    assert!(apply.shown.all && apply.consent.yes);
+    assert!(apply.options.all && apply.consent.yes);
     assert_eq!(apply.consent.parallelism, 8);
 }
 

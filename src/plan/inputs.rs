@@ -1,5 +1,6 @@
 //! What a plan is made from: handed in whole, so that planning asks nobody.
 
+use super::Options;
 use crate::address::Address;
 use crate::desired::{Context, Desired, Kind, Neighbours};
 use crate::graph::Graph;
@@ -13,6 +14,7 @@ pub struct Inputs<'a> {
     pub observed: &'a Observed,
     pub context: &'a Context,
     pub kinds: &'a [&'static Kind],
+    pub options: &'a Options,
 }
 
 impl<'a> Inputs<'a> {

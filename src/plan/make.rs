@@ -1,25 +1,29 @@
 //! Assembling a plan from resources and what was seen of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Inputs, Kept, Plan, Unknown, diff, hand_over, order, ports, preflight};
+use super::{Inputs, Plan, Unknown, diff, going, hand_over, order, ports, preflight};
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
-use crate::change::{Action, After, AttributeChange, Cause, Change, Risk, Severity, Steps, Until};
+use crate::change::{Action, AttributeChange, Cause, Change};
 use crate::desired::{Difference, Neighbours, Object, Resource};
 use crate::observed::{Observed, Seen};
 
 /// What brings the machine to what the file says.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let Inputs { desired, graph, observed, context: _, kinds: _ } = inputs;
+    let Inputs { desired, graph, observed, context: _, kinds: _, options } = inputs;
     let resources = &desired.resources;
-    let order = graph.order();
+    let order = options.scope(resources, &graph.order());
     let mut plan = Plan { stack: desired.stack.clone(), ..Plan::default() };
     let mut differences = BTreeMap::new();
     for address in &order {
+        let asked = options.replace.contains(address);
         match difference(inputs, resources[address].as_ref()) {
+            Ok(found) if asked => {
+                differences.insert(address.clone(), Difference { action: found.action.max(Action::Replace), ..found });
+            }
             Ok(found) if found.action == Action::None => {}
             Ok(found) => {
                 differences.insert(address.clone(), found);
@@ -30,9 +34,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
     let restarts = order::restarts(&actions, resources, &order);
     let neighbours = inputs.neighbours();
+    let without_orphans = going::without_orphans(inputs);
     for address in &order {
         let resource = resources[address].as_ref();
-        let risks = resource.conflicts(observed);
+        let risks = resource.conflicts(without_orphans.as_ref().unwrap_or(observed));
         let change = match (differences.remove(address), restarts.get(address)) {
             (Some(found), because) => Some(changed(resource, found, because, &neighbours, observed)),
             (None, Some(because)) if !is_unknown(&plan, address) => {
@@ -42,7 +47,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             (None, _) => None,
         };
         match change {
-            Some(change) => plan.changes.push(Change { risks, ..change }),
+            Some(mut change) => {
+                let asked = options.replace.contains(address) && change.action == Action::Replace;
+                change.reasons.extend(asked.then(|| "--replace asks for it".to_owned()));
+                plan.changes.push(Change { risks, ..change });
+            }
             None => {
                 plan.risks.extend(risks);
                 if !is_unknown(&plan, address) {
@@ -53,12 +62,17 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     }
     order::link(&mut plan.changes, resources, &order, neighbours.systemd);
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
+    going::prune(&mut plan, inputs);
     order::pulls_before_stops(&mut plan.changes);
     plan.reload_due = plan.changes.iter().any(|change| change.attributes.iter().any(|row| row.path == "loaded"));
     plan.risks.extend(preflight::machine(inputs));
-    hand_over::gather(&mut plan, || resources.values().flat_map(|resource| resource.hand_over(observed)).collect());
-    plan.risks.extend(orphans(inputs));
+    hand_over::gather(&mut plan, || order.iter().flat_map(|address| resources[address].hand_over(observed)).collect());
+    plan.risks.extend(going::orphans(inputs));
     plan.notes.extend(preflight::notes(inputs));
+    if options.is_partial() {
+        let (some, all) = (order.len(), resources.len());
+        plan.notes.push(format!("{some} of {all} resources are looked at; the others are left as they are"));
+    }
     plan
 }
 
@@ -150,103 +164,6 @@ fn reasons(found: &Difference) -> Vec<String> {
         });
     }
     reasons
-}
-
-/// What carries our labels and is no longer in the file: listed, never touched without `--prune`.
-fn orphans(inputs: &Inputs<'_>) -> Vec<Risk> {
-    let mut risks = Vec::new();
-    for kind in inputs.kinds {
-        for owned in (kind.owned)(inputs.observed, &inputs.desired.stack) {
-            if !inputs.desired.resources.contains_key(&owned.address) {
-                risks.push(Risk {
-                    code: "ORPHAN",
-                    severity: Severity::Info,
-                    message: format!("{} ({}) is no longer in the stack file", owned.address, owned.names.join(", ")),
-                    remedies: vec![way_out(kind.holds_data).to_owned()],
-                });
-            }
-        }
-    }
-    risks
-}
-
-fn way_out(holds_data: bool) -> &'static str {
-    if holds_data {
-        "Put it back into the file, or leave it: it holds data, and no plan removes it."
-    } else {
-        "Put it back into the file, or leave it until `stackctl destroy` takes the stack down."
-    }
-}
-
-/// What takes the stack down: everything of ours but data, dependents first.
-pub fn destroy(inputs: &Inputs<'_>) -> Plan {
-    let resources = &inputs.desired.resources;
-    let mut plan = Plan { stack: inputs.desired.stack.clone(), ..Plan::default() };
-    let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
-    for kind in inputs.kinds {
-        for owned in (kind.owned)(inputs.observed, &inputs.desired.stack) {
-            if kind.holds_data {
-                plan.kept.push(Kept { address: owned.address, place: owned.names.join(", ") });
-                continue;
-            }
-            let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
-            gone.insert(owned.address.clone(), removal(owned.address, steps));
-        }
-    }
-    for resource in resources.values().filter(|resource| inputs.kind(resource.address()).holds_data) {
-        let address = resource.address();
-        let there = matches!(resource.seen(inputs.observed), Seen::Present(_));
-        if there && !plan.kept.iter().any(|kept| kept.address == *address) {
-            plan.kept.push(Kept { address: address.clone(), place: address.name().to_owned() });
-        }
-    }
-    plan.kept.sort_by(|a, b| a.address.cmp(&b.address));
-    let mut order = inputs.graph.order();
-    order.reverse();
-    order.extend(gone.keys().filter(|address| !resources.contains_key(address)).cloned().collect::<Vec<_>>());
-    let afters = dependents(resources, &gone);
-    for address in order {
-        if let Some(mut change) = gone.remove(&address) {
-            let after = afters.get(&address).cloned().unwrap_or_default().into_iter();
-            change.after = after.map(|on| After { on, until: Until::Done }).collect();
-            plan.changes.push(change);
-        }
-    }
-    plan.risks.extend(preflight::to_destroy(inputs));
-    plan
-}
-
-fn removal(address: Address, steps: Steps) -> Change {
-    Change {
-        address,
-        action: Action::Delete,
-        reasons: vec!["the stack is taken down".to_owned()],
-        attributes: Vec::new(),
-        risks: Vec::new(),
-        steps,
-        after: Vec::new(),
-    }
-}
-
-/// Who must be gone before whom. What is no longer in the file has no edges: everything that could use a network goes
-/// before the networks.
-fn dependents(
-    resources: &BTreeMap<Address, Box<dyn Resource>>,
-    gone: &BTreeMap<Address, Change>,
-) -> BTreeMap<Address, BTreeSet<Address>> {
-    let mut afters: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
-    for (address, resource) in resources.iter().filter(|(address, _)| gone.contains_key(address)) {
-        for dependency in resource.dependencies() {
-            if gone.contains_key(&dependency.on) {
-                afters.entry(dependency.on).or_default().insert(address.clone());
-            }
-        }
-    }
-    for network in gone.keys().filter(|address| address.kind() == "network") {
-        let users = gone.keys().filter(|address| address.kind() == "container").cloned();
-        afters.entry(network.clone()).or_default().extend(users);
-    }
-    afters
 }
 
 #[cfg(test)]

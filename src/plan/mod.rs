@@ -3,9 +3,11 @@
 //! What is decided is decided here: execution has no meaningful choice left.
 
 pub mod diff;
+mod going;
 mod hand_over;
 mod inputs;
 mod make;
+mod options;
 mod order;
 mod ports;
 pub mod preflight;
@@ -13,8 +15,10 @@ pub mod preflight;
 use crate::address::Address;
 use crate::change::{Action, Change, Risk, Severity};
 
+pub use going::destroy;
 pub use inputs::Inputs;
-pub use make::{destroy, plan};
+pub use make::plan;
+pub use options::Options;
 
 /// What is going to be done, and what was seen on the way.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,6 +14,7 @@ mod machinery;
 mod newcomer;
 mod old_world;
 mod one_thing;
+mod options;
 mod owners;
 mod pulling;
 mod starting;

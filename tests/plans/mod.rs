@@ -9,7 +9,7 @@ use stackctl::diagnostic::Diagnostics;
 use stackctl::graph::Graph;
 use stackctl::kinds;
 use stackctl::observed::{Engine, Manager, Observed, PathInfo, Query, Seen};
-use stackctl::plan::{Inputs, Plan, plan};
+use stackctl::plan::{Inputs, Options, Plan, plan};
 use stackctl::stack::forms::Places;
 use stackctl::stack::source::{Disk, Environment};
 use stackctl::stack::{LoadOptions, load};
@@ -47,7 +47,15 @@ pub(crate) fn resolved_with(paths: &[&str], vars: BTreeMap<String, String>) -> (
 
 fn planned(paths: &[&str], observed: &Observed) -> Plan {
     let (desired, graph, context) = resolved(paths);
-    plan(&Inputs { desired: &desired, graph: &graph, observed, context: &context, kinds: kinds::ALL })
+    let options = Options::default();
+    plan(&Inputs {
+        desired: &desired,
+        graph: &graph,
+        observed,
+        context: &context,
+        kinds: kinds::ALL,
+        options: &options,
+    })
 }
 
 /// Nothing is where it was asked for.

@@ -17,7 +17,7 @@ use stackctl::machine::{Failure, FailureKind, Observe, Perform, Progress};
 use stackctl::observed::{
     Container, ContainerState, Engine, Health, Image, Manager, Observed, PathInfo, PathKind, Query, Seen, Unit,
 };
-use stackctl::plan::{Inputs, Plan};
+use stackctl::plan::{self, Inputs, Plan};
 use tokio::sync::Notify;
 
 use super::SICK;
@@ -264,7 +264,8 @@ pub(crate) fn plan(world: &World, tag: &str) -> Plan {
     let mut query = Query::default();
     desired.resources.values().for_each(|resource| resource.query(&mut query));
     let observed = world.observed(&query);
-    let inputs = Inputs { desired, graph, observed: &observed, context, kinds: kinds::ALL };
+    let options = plan::Options::default();
+    let inputs = Inputs { desired, graph, observed: &observed, context, kinds: kinds::ALL, options: &options };
     stackctl::plan::plan(&inputs)
 }
 

@@ -23,6 +23,7 @@ use super::records::{Memory, Records};
 use super::ui::{Terminal, Ui};
 use crate::address::Address;
 use crate::attributes::Secrets;
+use crate::change::Action;
 use crate::desired::{self, Context, Desired, Kind, Resource};
 use crate::diagnostic::{self, Diagnostics};
 use crate::graph::Graph;
@@ -422,8 +423,11 @@ impl<M, R> App<M, R> {
     }
 
     /// What holds when nothing is to be done.
-    pub fn wanted(&self) -> String {
-        format!("The machine is as {} says.", self.source)
+    pub fn wanted(&self, options: &plan::Options) -> String {
+        match options.is_partial() {
+            true => format!("What was looked at is as {} says.", self.source),
+            false => format!("The machine is as {} says.", self.source),
+        }
     }
 
     /// What a plan wants to know in the first round.
@@ -439,17 +443,17 @@ impl<M, R> App<M, R> {
         query
     }
 
-    pub fn plan(&self, observed: &Observed) -> Plan {
-        plan::plan(&self.inputs(observed))
+    pub fn plan(&self, observed: &Observed, options: &plan::Options) -> Plan {
+        plan::plan(&self.inputs(observed, options))
     }
 
     pub fn destroy_plan(&self, observed: &Observed) -> Plan {
-        plan::destroy(&self.inputs(observed))
+        plan::destroy(&self.inputs(observed, &plan::Options::default()))
     }
 
-    fn inputs<'a>(&'a self, observed: &'a Observed) -> plan::Inputs<'a> {
+    fn inputs<'a>(&'a self, observed: &'a Observed, options: &'a plan::Options) -> plan::Inputs<'a> {
         let Self { desired, graph, context, source: _, kinds, machine: _, records: _ } = self;
-        plan::Inputs { desired, graph, observed, context, kinds }
+        plan::Inputs { desired, graph, observed, context, kinds, options }
     }
 
     /// The data that stays, with its sizes as far as they are told in time.
@@ -493,6 +497,12 @@ impl<M: Observe, R: Memory> App<M, R> {
         let (observed, facts) = tokio::join!(self.machine.observe(query), self.records.facts());
         Ok(Observed { facts: facts?, ..observed })
     }
+}
+
+/// Is there a change that replaces what this address stands for? Data is never replaced.
+pub fn is_replaceable(address: &Address) -> bool {
+    let kind = kinds::ALL.iter().find(|kind| kind.name == address.kind());
+    kind.is_some_and(|kind| !kind.holds_data && kind.attributes.iter().any(|row| row.on_change == Action::Replace))
 }
 
 /// What the ledger has to keep of a resource that is as it should be, by key: its own facts, and what was applied, so that

@@ -2,24 +2,41 @@
 //! Where nobody can agree to the plan they only look, and write nothing.
 
 use super::{Goal, offer, out, unconfirmed};
-use crate::cli::app::{self, App, Purpose};
+use crate::cli::app::{self, App, Loaded, Purpose};
 use crate::cli::apply::Consent;
 use crate::cli::args::Common;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::plan::Options;
 use crate::cli::records::Memory;
 use crate::cli::ui::Ui;
 use crate::machine::Observe;
 use crate::observed::Observed;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::kept::KeptData;
 
+/// What was typed.
+#[derive(Clone, Copy, Debug)]
+pub enum Wish<'a> {
+    Apply(&'a Options),
+    Destroy,
+}
+
 /// How the plan is made, and what is said around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intent {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Intent {
     /// As the stack file says; `all` shows what needs nothing, too.
-    Apply { all: bool },
+    Apply { all: bool, options: plan::Options },
     /// Nothing is left but data.
     Destroy,
+}
+
+impl Wish<'_> {
+    fn intent(self, loaded: &Loaded) -> Result<Intent, Failure> {
+        match self {
+            Wish::Apply(options) => Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)? }),
+            Wish::Destroy => Ok(Intent::Destroy),
+        }
+    }
 }
 
 /// The plan, and what it was made from.
@@ -31,27 +48,35 @@ struct Prepared {
 }
 
 impl Intent {
-    fn plan<M, R>(self, app: &App<M, R>, observed: &Observed) -> Plan {
+    fn plan<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
-            Intent::Apply { .. } => app.plan(observed),
+            Intent::Apply { all: _, options } => app.plan(observed, options),
             Intent::Destroy => app.destroy_plan(observed),
         }
     }
 
-    async fn prepare(self, app: &App<impl Observe, impl Memory>) -> Result<Prepared, Failure> {
+    /// After it was carried out.
+    fn plan_again<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
+        match self {
+            Intent::Apply { all: _, options } => app.plan(observed, &options.once_done()),
+            Intent::Destroy => app.destroy_plan(observed),
+        }
+    }
+
+    async fn prepare(&self, app: &App<impl Observe, impl Memory>) -> Result<Prepared, Failure> {
         let observed = app.look().await?;
         let plan = self.plan(app, &observed);
         let (wanted, kept) = match self {
-            Intent::Apply { .. } => (app.wanted(), Vec::new()),
+            Intent::Apply { all: _, options } => (app.wanted(options), Vec::new()),
             Intent::Destroy => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
         };
         Ok(Prepared { observed, plan, wanted, kept })
     }
 
-    fn goal<'a>(self, prepared: &'a Prepared, replan: &'a dyn Fn(&Observed) -> Plan) -> Goal<'a> {
+    fn goal<'a>(&self, prepared: &'a Prepared, replan: &'a dyn Fn(&Observed) -> Plan) -> Goal<'a> {
         let Prepared { observed: _, plan: _, wanted, kept } = prepared;
         let (verb, question, all, healthy) = match self {
-            Intent::Apply { all } => ("Apply", "Apply these changes?", all, true),
+            Intent::Apply { all, options: _ } => ("Apply", "Apply these changes?", *all, true),
             Intent::Destroy => ("Destroy", "Destroy all of this? The data stays.", false, false),
         };
         Goal { verb, question, wanted, all, kept, healthy, replan }
@@ -60,24 +85,26 @@ impl Intent {
 
 /// # Errors
 /// The stack file is invalid, another run holds the stack, nobody agrees, or what must be written cannot be.
-pub(in crate::cli) fn run(intent: Intent, consent: Consent, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
+pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     if !consent.yes && !ui.can_ask() {
         let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
+        let intent = wish.intent(&loaded)?;
         return app::block_on(async {
             let app = app::open_to_look(loaded, common, &surroundings);
             let prepared = intent.prepare(&app).await?;
-            let replan = |observed: &Observed| intent.plan(&app, observed);
+            let replan = |observed: &Observed| intent.plan_again(&app, observed);
             let goal = intent.goal(&prepared, &replan);
             offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
         });
     }
     let loaded = app::load(common, &surroundings, Purpose::Change, ui)?;
+    let intent = wish.intent(&loaded)?;
     let lock = app::lock(&loaded, &surroundings)?;
     let exit = app::block_on(async {
         let app = app::open(loaded, common, &surroundings)?;
         let prepared = intent.prepare(&app).await?;
-        let replan = |observed: &Observed| intent.plan(&app, observed);
+        let replan = |observed: &Observed| intent.plan_again(&app, observed);
         let goal = intent.goal(&prepared, &replan);
         out(&app, &prepared.plan, &prepared.observed, &goal, consent, ui).await
     });

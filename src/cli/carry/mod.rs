@@ -23,7 +23,7 @@ use crate::report::kept::KeptData;
 use crate::report::progress::Progress;
 use crate::report::{Look, plan as plan_report, run as run_report, status as status_report};
 
-pub use intent::Intent;
+pub use intent::Wish;
 pub(super) use intent::run;
 
 /// What a verb is about, beside its plan.

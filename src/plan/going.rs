@@ -1,0 +1,166 @@
+//! What goes: what left the file, and the whole stack where it is taken down. Data never does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Inputs, Kept, Options, Plan, order, preflight};
+use crate::address::Address;
+use crate::change::{Action, After, Change, Risk, Severity, Steps, Until};
+use crate::desired::{Kind, Owned, Resource};
+use crate::observed::{Observed, Seen};
+
+/// What carries our labels and is no longer in the file: listed, never touched without `--prune`.
+pub(super) fn orphans(inputs: &Inputs<'_>) -> Vec<Risk> {
+    let told = all_orphans(inputs).into_iter().filter(|(kind, _)| kind.holds_data || !inputs.options.prune);
+    let risk = |(kind, owned): (&Kind, Owned)| Risk {
+        code: "ORPHAN",
+        severity: Severity::Info,
+        message: format!("{} ({}) is no longer in the stack file", owned.address, owned.names.join(", ")),
+        remedies: vec![way_out(kind.holds_data).to_owned()],
+    };
+    told.map(risk).collect()
+}
+
+/// With `--target` nothing but the targets is looked at.
+fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
+    let owned = inputs.kinds.iter().flat_map(|kind| {
+        (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (*kind, owned))
+    });
+    let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
+        let Options { targets, excludes, replace: _, prune: _ } = inputs.options;
+        !inputs.desired.resources.contains_key(&owned.address)
+            && (targets.is_empty() || targets.contains(&owned.address))
+            && !excludes.contains(&owned.address)
+    };
+    owned.filter(is_orphan).collect()
+}
+
+/// What left the file goes, but for data: containers and services before anything is started, since they may hold what that
+/// needs, and networks after everything that may still be on them.
+pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
+    if !inputs.options.prune {
+        return;
+    }
+    let orphans = all_orphans(inputs).into_iter().filter(|(kind, _)| !kind.holds_data);
+    let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
+    for (kind, owned) in orphans {
+        let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
+        gone.insert(owned.address.clone(), removal(owned.address, steps, "it is no longer in the stack file"));
+    }
+    let afters = dependents(&BTreeMap::new(), &gone);
+    let done = |on: &Address| After { on: on.clone(), until: Until::Done };
+    let ended = |on: &Address| After { on: on.clone(), until: Until::Ended };
+    let first: Vec<After> = gone.keys().filter(|address| address.kind() != "network").map(ended).collect();
+    for change in plan.changes.iter_mut().filter(|change| change.steps.main.iter().any(|step| step.effect.is_a_start()))
+    {
+        change.after.extend(first.iter().cloned());
+    }
+    let users: Vec<After> = plan
+        .changes
+        .iter()
+        .filter(|change| change.address.kind() == "container")
+        .map(|change| done(&change.address))
+        .collect();
+    for (address, mut change) in gone {
+        change.after = afters.get(&address).into_iter().flatten().map(done).collect();
+        if address.kind() == "network" {
+            change.after.extend(users.iter().cloned());
+        }
+        plan.changes.push(change);
+    }
+    order::sort(&mut plan.changes);
+}
+
+/// What is seen where what left the file is gone: the ports of its containers are free.
+pub(super) fn without_orphans(inputs: &Inputs<'_>) -> Option<Observed> {
+    if !inputs.options.prune {
+        return None;
+    }
+    let names: BTreeSet<String> = all_orphans(inputs).into_iter().flat_map(|(_, owned)| owned.names).collect();
+    let gone = inputs.observed.containers.values().filter(|container| names.contains(&container.name));
+    let ports: BTreeSet<u16> = gone
+        .filter(|container| container.is_running())
+        .flat_map(|gone| gone.ports.iter().map(|port| port.host_port))
+        .collect();
+    let mut observed = inputs.observed.clone();
+    observed.listeners.retain(|listener| !ports.contains(&listener.port));
+    Some(observed)
+}
+
+fn way_out(holds_data: bool) -> &'static str {
+    if holds_data {
+        "Put it back into the file, or leave it: it holds data, and no plan removes it."
+    } else {
+        "Put it back into the file, or let it go with `stackctl apply --prune`."
+    }
+}
+
+/// What takes the stack down: everything of ours but data, dependents first.
+pub fn destroy(inputs: &Inputs<'_>) -> Plan {
+    let resources = &inputs.desired.resources;
+    let mut plan = Plan { stack: inputs.desired.stack.clone(), ..Plan::default() };
+    let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
+    for kind in inputs.kinds {
+        for owned in (kind.owned)(inputs.observed, &inputs.desired.stack) {
+            if kind.holds_data {
+                plan.kept.push(Kept { address: owned.address, place: owned.names.join(", ") });
+                continue;
+            }
+            let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
+            gone.insert(owned.address.clone(), removal(owned.address, steps, "the stack is taken down"));
+        }
+    }
+    for resource in resources.values().filter(|resource| inputs.kind(resource.address()).holds_data) {
+        let address = resource.address();
+        let there = matches!(resource.seen(inputs.observed), Seen::Present(_));
+        if there && !plan.kept.iter().any(|kept| kept.address == *address) {
+            plan.kept.push(Kept { address: address.clone(), place: address.name().to_owned() });
+        }
+    }
+    plan.kept.sort_by(|a, b| a.address.cmp(&b.address));
+    let mut order = inputs.graph.order();
+    order.reverse();
+    order.extend(gone.keys().filter(|address| !resources.contains_key(address)).cloned().collect::<Vec<_>>());
+    let afters = dependents(resources, &gone);
+    for address in order {
+        if let Some(mut change) = gone.remove(&address) {
+            let after = afters.get(&address).cloned().unwrap_or_default().into_iter();
+            change.after = after.map(|on| After { on, until: Until::Done }).collect();
+            plan.changes.push(change);
+        }
+    }
+    plan.risks.extend(preflight::to_destroy(inputs));
+    plan
+}
+
+fn removal(address: Address, steps: Steps, reason: &str) -> Change {
+    Change {
+        address,
+        action: Action::Delete,
+        reasons: vec![reason.to_owned()],
+        attributes: Vec::new(),
+        risks: Vec::new(),
+        steps,
+        after: Vec::new(),
+    }
+}
+
+/// Who must be gone before whom. What is no longer in the file has no edges: everything that could use a network goes
+/// before the networks.
+fn dependents(
+    resources: &BTreeMap<Address, Box<dyn Resource>>,
+    gone: &BTreeMap<Address, Change>,
+) -> BTreeMap<Address, BTreeSet<Address>> {
+    let mut afters: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    for (address, resource) in resources.iter().filter(|(address, _)| gone.contains_key(address)) {
+        for dependency in resource.dependencies() {
+            if gone.contains_key(&dependency.on) {
+                afters.entry(dependency.on).or_default().insert(address.clone());
+            }
+        }
+    }
+    for network in gone.keys().filter(|address| address.kind() == "network") {
+        let users = gone.keys().filter(|address| address.kind() == "container").cloned();
+        afters.entry(network.clone()).or_default().extend(users);
+    }
+    afters
+}
