@@ -76,13 +76,13 @@ pub enum Systemd {
         unit: String,
     },
     /// Starts the unit and waits for its job. `container` is the one it runs, whose state and log explain a failure;
-    /// `settle` is how long it must stay up to count as started; `timeout` bounds the whole. With an `own_check` the job
-    /// goes on until that has passed, which is another step's wait: the call ends when the container runs.
+    /// `settle` is how long it must stay up to count as started; `timeout` bounds the whole. Where the job ends only when
+    /// the container's own check has passed, `healthy_within` is how long that may take from the container's start.
     Start {
         unit: String,
         container: Option<String>,
         settle: Duration,
-        own_check: bool,
+        healthy_within: Option<Duration>,
         timeout: Duration,
     },
     Stop {
@@ -93,7 +93,7 @@ pub enum Systemd {
         unit: String,
         container: Option<String>,
         settle: Duration,
-        own_check: bool,
+        healthy_within: Option<Duration>,
         timeout: Duration,
     },
 }
@@ -141,6 +141,9 @@ impl Effect {
     pub fn is_a_wait(&self) -> bool {
         match self {
             Effect::Wait(_) | Effect::Podman(Podman::PullImage { .. }) => true,
+            Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
+                healthy_within.is_some()
+            }
             Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) => false,
         }
     }

@@ -28,7 +28,9 @@ pub fn compare(
         match row.comparison {
             Comparison::Keys => attributes.extend(compare_keys(row, wanted, seen, last, None)),
             Comparison::AllKeys => {
-                attributes.extend(compare_keys(row, wanted, seen, last, seen.filter(|_| wanted.is_some())))
+                // Newly set, what was there before is the engine's.
+                let also = seen.filter(|_| wanted.is_some() && last.is_some());
+                attributes.extend(compare_keys(row, wanted, seen, last, also));
             }
             Comparison::Whole | Comparison::Set if wanted.is_none() && last.is_none() => {}
             Comparison::Whole | Comparison::Set => {
@@ -141,7 +143,8 @@ mod tests {
         let (one, two) = (json!({"networks": {"a": {}}}), json!({"networks": {"a": {}, "b": {}}}));
         check(one.clone(), two.clone(), Some(one.clone()), &[("networks.b", Cause::Machine)]);
         check(one.clone(), two.clone(), Some(two.clone()), &[("networks.b", Cause::File)]);
-        check(json!({}), two, Some(json!({})), &[]);
+        check(json!({}), two.clone(), Some(json!({})), &[]);
+        check(one.clone(), two, Some(json!({})), &[]);
         check(one.clone(), one.clone(), Some(one), &[]);
     }
 

@@ -103,7 +103,7 @@ fn stop(resource: &dyn Resource, live: &Container, systemd: bool) -> Step {
                 unit: unit.clone(),
                 container: Some(live.name.clone()),
                 settle: Duration::ZERO,
-                own_check: false,
+                healthy_within: None,
                 timeout: UNIT_TIMEOUT,
             };
             step(Effect::Systemd(Systemd::Stop { unit, timeout: UNIT_TIMEOUT })).undo(Effect::Systemd(start))

@@ -41,7 +41,7 @@ fn start(name: &str) -> Effect {
         unit: format!("{name}.service"),
         container,
         settle: TIMEOUT,
-        own_check: false,
+        healthy_within: None,
         timeout: TIMEOUT,
     })
 }

@@ -167,6 +167,22 @@ fn an_interruption_ends_a_wait_and_a_pull_that_would_never_end() {
     assert_eq!(machine.calls.get(), 1);
 }
 
+/// Systemd's job ends only when the container's own check has passed; the unit may have begun to start by then.
+#[test]
+fn an_interruption_ends_a_start_that_waits_for_a_check_and_takes_it_back() {
+    let mut waits = replace("web");
+    for step in &mut waits.steps.main {
+        if let Effect::Systemd(Systemd::Start { healthy_within, .. }) = &mut step.effect {
+            *healthy_within = Some(TIMEOUT);
+        }
+    }
+    let machine = Scripted::new(before()).fault(4, Fault::HangAndInterrupt);
+    let outcome = run(&plan(vec![waits]), &machine);
+    assert_eq!(machine.called()[5], "stop web.service");
+    assert_eq!(machine.world(), before());
+    assert_eq!(*fate(&outcome, "web"), Fate::Interrupted);
+}
+
 #[test]
 fn an_interruption_after_the_commit_ends_a_wait_and_undoes_nothing() {
     let mut with_a_wait = replace("web");

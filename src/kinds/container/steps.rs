@@ -151,7 +151,10 @@ impl Calls<'_> {
             unit: container.unit_name(),
             container: Some(container.name.clone()),
             settle: if has_probe { Duration::ZERO } else { SETTLE },
-            own_check: container.has_own_check(),
+            healthy_within: container
+                .readiness()
+                .filter(|_| container.has_own_check())
+                .map(|readiness| readiness.deadline()),
             timeout: systemd::start_timeout(container),
         })
     }

@@ -87,7 +87,7 @@ fn stop_and_start(user: &Container, neighbours: &Neighbours<'_>) -> (Effect, Eff
                 unit: unit.clone(),
                 container: Some(user.name.clone()),
                 settle: Duration::ZERO,
-                own_check: false,
+                healthy_within: None,
                 timeout: START_TIMEOUT,
             }),
         ),

@@ -32,10 +32,12 @@ pub(super) fn steps(
     let unit = service.unit_name();
     let settle = if service.readiness.is_some() || service.is_one_shot() { Duration::ZERO } else { SETTLE };
     let timeout = render::start_timeout(service);
-    let start =
-        || Effect::Systemd(Systemd::Start { unit: unit.clone(), container: None, settle, own_check: false, timeout });
-    let restart =
-        || Effect::Systemd(Systemd::Restart { unit: unit.clone(), container: None, settle, own_check: false, timeout });
+    let start = || {
+        Effect::Systemd(Systemd::Start { unit: unit.clone(), container: None, settle, healthy_within: None, timeout })
+    };
+    let restart = || {
+        Effect::Systemd(Systemd::Restart { unit: unit.clone(), container: None, settle, healthy_within: None, timeout })
+    };
     let waits = waits_for(service.dependencies(), neighbours);
     let runs = service.runs(observed);
     let main = match difference.action {

@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use super::Real;
 use super::explain::{port_is_taken, restarts_in_words};
-use super::wait::LOOK_EVERY;
+use super::wait::{LOOK_EVERY, Subject};
 use crate::effect::{Files, Systemd as Call, there};
 use crate::machine::systemd::{Error, Systemd};
 use crate::machine::{Failure, Progress, clock, files, http};
-use crate::observed::Health;
+use crate::observed::{self, Health};
+use crate::probe::Probe;
 
 /// A port stays taken for some 20 ms after a container of it was stopped (3 of 6 immediate cycles with pasta).
 const PORT_RETRIES: [Duration; 4] =
@@ -52,15 +53,11 @@ impl Real {
     ) -> Result<(), Failure> {
         let mut pauses = PORT_RETRIES.into_iter();
         let started = Instant::now();
-        let before = match call {
-            Call::Restart { container: Some(name), own_check: true, .. } => self.running_since(name).await,
-            _ => None,
-        };
         loop {
             let since_us = clock::now_us();
             let result = tokio::select! {
                 result = systemd.perform(call, async || self.runs(call).await) => result,
-                () = self.runs_by_now(call, before.clone()) => return Ok(()),
+                failure = self.given_up(call) => return Err(failure),
                 never = self.tell(systemd, call, progress) => match never {},
             };
             let error = match result {
@@ -107,24 +104,34 @@ impl Real {
         }
     }
 
-    /// Ends only where the job goes on until a check has passed, when the container runs that was to be started.
-    async fn runs_by_now(&self, call: &Call, before: Option<String>) {
-        let (Call::Start { container: Some(name), own_check: true, .. }
-        | Call::Restart { container: Some(name), own_check: true, .. }) = call
+    /// Ends only where the unit's start would go on waiting for a check that has failed for good: podman says nothing to
+    /// systemd then, which waits for its own timeout.
+    async fn given_up(&self, call: &Call) -> Failure {
+        let (Call::Start { unit, container, healthy_within, .. }
+        | Call::Restart { unit, container, healthy_within, .. }) = call
         else {
             return std::future::pending().await;
         };
+        let (Some(name), Some(healthy_within)) = (container, healthy_within) else {
+            return std::future::pending().await;
+        };
+        let mut runs_since = None;
         loop {
             sleep(LOOK_EVERY).await;
-            if self.running_since(name).await.is_some_and(|since| Some(&since) != before.as_ref()) {
-                return;
+            let Ok(podman) = self.podman().await else { continue };
+            let Ok(found) = podman.inspect(name).await else { continue };
+            let Some(found) = found.filter(observed::Container::is_running) else {
+                runs_since = None;
+                continue;
+            };
+            let runs_for = runs_since.get_or_insert_with(Instant::now).elapsed();
+            if found.health == Some(Health::Unhealthy) || runs_for >= *healthy_within {
+                let reading = self.probe(&Probe::Container { name: name.clone() }, *healthy_within).await;
+                let message = format!("{name} did not become healthy in {}", http::in_words(runs_for));
+                let subject = Subject { name, container: Some(name), unit: Some(unit) };
+                return self.not_up(subject, message, Some(&reading), None).await;
             }
         }
-    }
-
-    async fn running_since(&self, name: &str) -> Option<String> {
-        let found = self.podman().await.ok()?.inspect(name).await.ok()??;
-        found.is_running().then_some(found.started_at)
     }
 
     /// Tells once a second how a start goes; ends only with the call.

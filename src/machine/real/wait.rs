@@ -93,15 +93,8 @@ impl Real {
             if let Life::Between { exit_code: Some(code) } = life {
                 failed_last = Some(code);
             }
-            // A probe that another program answers on the same port is no sign of life; where podman checks, systemd hears
-            // of it a moment later.
-            let podman_counts = matches!(readiness.probe, Probe::Container { .. });
-            let is_up = match life {
-                Life::Running | Life::Unknown => true,
-                Life::Between { .. } => !podman_counts,
-                Life::Down { .. } => false,
-            };
-            if reading.passed && is_up {
+            // A probe that another program answers on the same port is no sign of life.
+            if reading.passed && !matches!(life, Life::Down { .. }) {
                 return Ok(());
             }
             if let Some(Ended { exit_code }) = self.down_for_good(subject, life, &mut down_since) {
@@ -110,6 +103,7 @@ impl Real {
                 return Err(self.not_up(subject, message, Some(&reading), None).await);
             }
             // Podman counts its own checks; here only their outcome is read.
+            let podman_counts = matches!(readiness.probe, Probe::Container { .. });
             if at >= counts_from && !podman_counts {
                 failures += 1;
             }

@@ -172,10 +172,10 @@ impl Systemd {
                     other => other.map(|_| ()),
                 }
             }
-            effect::Systemd::Start { unit, container: _, settle, own_check: _, timeout } => {
+            effect::Systemd::Start { unit, container: _, settle, healthy_within: _, timeout } => {
                 self.start(unit, jobs::Verb::Start, *settle, *timeout, alive).await
             }
-            effect::Systemd::Restart { unit, container: _, settle, own_check: _, timeout } => {
+            effect::Systemd::Restart { unit, container: _, settle, healthy_within: _, timeout } => {
                 self.start(unit, jobs::Verb::Restart, *settle, *timeout, alive).await
             }
             effect::Systemd::Stop { unit, timeout } => self.stop(unit, *timeout).await,

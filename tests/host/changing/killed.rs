@@ -319,8 +319,8 @@ fn a_sick_newcomer_does_not_outlive_the_next_run() -> anyhow::Result<()> {
         let old = bench.web();
         left_by_a_killed_run(&bench, "never")?;
         bench.want("exits")?;
-        bench.apply().code(3);
-        assert_eq!(bench.web(), old);
+        let told = bench.apply().code(3);
+        assert_eq!(bench.web(), old, "{}{}", told.stdout, told.stderr);
         bench.serves("1");
         bench.others_are_untouched();
         bench.want("1")?;
