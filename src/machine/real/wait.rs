@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Real;
 use super::explain::restarts_in_words;
 use crate::effect::Wait;
-use crate::machine::{Failure, FailureKind, Progress, http, systemd};
+use crate::machine::{Failure, FailureKind, Progress, clock, http, systemd};
 use crate::observed::{ContainerState, ProbeReading, Unit};
 use crate::probe::{Probe, Readiness};
 
@@ -26,6 +26,11 @@ const DOWN_FOR_GOOD: Duration = Duration::from_secs(2);
 /// With systemd's default pause between restarts (100 ms) one that ends at once has ended again by then.
 const NEXT_END: Duration = Duration::from_secs(2);
 
+/// A program may answer, and crash the moment after: what has just begun to answer counts as healthy when it still does.
+const CALM: Duration = Duration::from_millis(150);
+/// One that crashes again and again may answer each time.
+const CALM_AFTER_RESTARTS: Duration = Duration::from_secs(2);
+
 /// What is waited for, and whose log and state explain its failure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
@@ -35,9 +40,12 @@ pub(super) struct Subject<'a> {
 }
 
 /// What became of the subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
-    Running,
+    Running {
+        /// None where that is not told.
+        since_us: Option<u64>,
+    },
     /// Not yet, or not at the moment; with how it ended last, where it was restarted after a failure.
     Between {
         exit_code: Option<i32>,
@@ -94,7 +102,9 @@ impl Real {
                 failed_last = Some(code);
             }
             // A probe that another program answers on the same port is no sign of life.
-            if reading.passed && !matches!(life, Life::Down { .. }) {
+            let podman_counts = matches!(readiness.probe, Probe::Container { .. });
+            let is_young = !podman_counts && self.is_young(subject, life).await;
+            if reading.passed && !is_young && !matches!(life, Life::Down { .. }) {
                 return Ok(());
             }
             if let Some(Ended { exit_code }) = self.down_for_good(subject, life, &mut down_since) {
@@ -103,8 +113,7 @@ impl Real {
                 return Err(self.not_up(subject, message, Some(&reading), None).await);
             }
             // Podman counts its own checks; here only their outcome is read.
-            let podman_counts = matches!(readiness.probe, Probe::Container { .. });
-            if at >= counts_from && !podman_counts {
+            if at >= counts_from && !podman_counts && !reading.passed {
                 failures += 1;
             }
             let gave_up = podman_counts && reading.answer.starts_with("unhealthy");
@@ -119,7 +128,9 @@ impl Real {
             }
             let left = deadline.saturating_sub(started.elapsed());
             self.tell_wait(subject, Some(&reading), left, progress).await;
-            let next = if at < counts_from || podman_counts {
+            let next = if reading.passed {
+                CALM
+            } else if at < counts_from || podman_counts {
                 let quick = pause.min(START_PAUSE_MAX);
                 pause = quick.mul_f32(1.5);
                 quick
@@ -140,7 +151,7 @@ impl Real {
         let mut down_since = None;
         loop {
             let life = self.life(subject).await;
-            if life == Life::Running {
+            if matches!(life, Life::Running { .. }) {
                 return Ok(());
             }
             if let Some(Ended { exit_code }) = self.down_for_good(subject, life, &mut down_since) {
@@ -193,7 +204,9 @@ impl Real {
         {
             return match systemd.detailed(&[unit.to_owned()].into()).await {
                 Ok(units) => match units.first() {
-                    Some(unit) if unit.is_active() => Life::Running,
+                    Some(unit) if unit.is_active() => {
+                        Life::Running { since_us: unit.details.as_ref().map(|details| details.active_since_us) }
+                    }
                     Some(unit) if !systemd::is_down(unit) => Life::Between { exit_code: failed_with(unit) },
                     Some(unit) => Life::Down { exit_code: unit.details.as_ref().map(|details| details.exit_status) },
                     None => Life::Down { exit_code: None },
@@ -203,7 +216,7 @@ impl Real {
         }
         let (Some(container), Ok(podman)) = (subject.container, self.podman().await) else { return Life::Unknown };
         match podman.inspect(container).await {
-            Ok(Some(container)) if container.is_running() => Life::Running,
+            Ok(Some(container)) if container.is_running() => Life::Running { since_us: None },
             Ok(Some(container)) if container.state == ContainerState::Exited => {
                 Life::Down { exit_code: Some(container.exit_code) }
             }
@@ -211,6 +224,13 @@ impl Real {
             Ok(None) => Life::Down { exit_code: None },
             Err(_) => Life::Unknown,
         }
+    }
+
+    /// It answers, but may be about to crash, as it did before if it was restarted.
+    async fn is_young(&self, subject: Subject<'_>, life: Life) -> bool {
+        let Life::Running { since_us: Some(since_us) } = life else { return false };
+        let up_for = Duration::from_micros(clock::now_us().saturating_sub(since_us));
+        up_for < CALM || (up_for < CALM_AFTER_RESTARTS && self.restarts(subject).await.is_some())
     }
 
     /// With a unit at once; a bare container may be restarted by podman a moment later.
@@ -230,7 +250,10 @@ impl Real {
         while Instant::now() < until {
             match self.life(subject).await {
                 Life::Between { exit_code: Some(code) } | Life::Down { exit_code: Some(code) } => return Some(code),
-                Life::Running | Life::Between { exit_code: None } | Life::Down { exit_code: None } | Life::Unknown => {}
+                Life::Running { .. }
+                | Life::Between { exit_code: None }
+                | Life::Down { exit_code: None }
+                | Life::Unknown => {}
             }
             sleep(FIRST_PAUSE / 2).await;
         }
