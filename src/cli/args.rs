@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::plan::Saved;
+
 /// The face of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -60,6 +62,16 @@ impl Common {
             quiet: self.quiet || quiet,
             verbose: self.verbose.saturating_add(verbose),
         }
+    }
+
+    /// With the files that a saved plan is of.
+    pub fn of_saved(&self, saved: &Saved) -> Common {
+        Common { files: saved.files.clone(), env_files: saved.env_files.clone(), ..self.clone() }
+    }
+
+    /// What of it decides which stack it is.
+    pub fn names_a_stack(&self) -> bool {
+        !self.files.is_empty() || !self.env_files.is_empty()
     }
 
     pub fn format(&self) -> Format {

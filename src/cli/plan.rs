@@ -1,5 +1,7 @@
 //! `stackctl plan`: shows what apply would do. It is handed a machine that can only be looked at.
 
+use std::path::PathBuf;
+
 use super::app::{self, App, Loaded, Purpose};
 use super::args::Common;
 use super::failure::{Exit, Failure, blocked, has_risks};
@@ -24,6 +26,9 @@ pub struct Args {
     /// Exit with 2 where there are changes or risks, with 1 where something could not be told
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Save the plan, for `apply FILE` to carry out exactly it
+    #[arg(short, long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub options: Options,
 }
@@ -49,6 +54,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Does a saved plan say already what these would say?
+    pub fn is_empty(&self) -> bool {
+        let Options { all: _, targets, excludes, replace, prune } = self;
+        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune
+    }
+
     /// # Errors
     /// The stack declares no such resource, or one that is never replaced.
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
@@ -77,23 +88,29 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
     let options = args.options.chosen(&loaded)?;
     app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings);
-        show(&app, args, &options, ui).await
+        show(&app, args, common, &options, ui).await
     })
 }
 
 async fn show(
     app: &App<impl Observe, impl Memory>,
     args: &Args,
+    common: &Common,
     options: &plan::Options,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
-    let plan = app.plan(&app.look().await?, options);
+    let observed = app.look().await?;
+    let plan = app.plan(&observed, options);
     let wanted = app.wanted(options);
     let view = View { plan: &plan, wanted: &wanted, all: args.options.all, kept: &[], look: ui.look() };
     if ui.is_json() {
         ui.document(&PlanJson::from(&view));
     } else {
         ui.result(&human(&view));
+    }
+    if let Some(file) = &args.out {
+        app::save(&app.saved(&plan, &observed, options, common), file)?;
+        ui.status(&format!("\nSaved. Carry out exactly this with:\n  stackctl apply {}\n", file.display()));
     }
     Ok(exit(&plan, args.detailed_exitcode))
 }

@@ -11,6 +11,7 @@ mod options;
 mod order;
 mod ports;
 pub mod preflight;
+mod saved;
 
 use crate::address::Address;
 use crate::change::{Action, Change, Risk, Severity};
@@ -19,6 +20,7 @@ pub use going::destroy;
 pub use inputs::Inputs;
 pub use make::plan;
 pub use options::Options;
+pub use saved::{Asked, Saved};
 
 /// What is going to be done, and what was seen on the way.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -26,14 +26,16 @@ use crate::attributes::Secrets;
 use crate::change::Action;
 use crate::desired::{self, Context, Desired, Kind, Resource};
 use crate::diagnostic::{self, Diagnostics};
+use crate::effect::Files;
 use crate::graph::Graph;
 use crate::kinds;
 use crate::ledger::{self, Ledger, LedgerError, RunJournal};
 use crate::machine::real::{Real, RealOptions};
-use crate::machine::{Observe, Perform, http};
+use crate::machine::{Observe, Perform, files, http};
 use crate::observed::{Facts, Observed, ProbeReading, Query};
-use crate::plan::{self, Kept, Plan};
+use crate::plan::{self, Asked, Kept, Plan, Saved};
 use crate::probe::Probe;
+use crate::report;
 use crate::report::failure::DiagnosticJson;
 use crate::report::kept::KeptData;
 use crate::stack::forms::Places;
@@ -164,6 +166,8 @@ pub struct Loaded {
     pub context: Context,
     /// What to call the stack file in a sentence.
     pub source: String,
+    /// The first of the stack files.
+    pub file: PathBuf,
     pub warnings: Vec<DiagnosticJson>,
 }
 
@@ -196,8 +200,15 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
     if !diagnostics.is_empty() {
         ui.status(&diagnostic::render(&diagnostics, &sources));
     }
-    let source = files.first().map_or_else(|| "stack.yaml".to_owned(), |file| file.display().to_string());
-    Ok(Loaded { desired, graph, context, source, warnings: rows(&diagnostics, &sources) })
+    let file = files.first().cloned().unwrap_or_else(|| PathBuf::from("stack.yaml"));
+    Ok(Loaded {
+        desired,
+        graph,
+        context,
+        source: file.display().to_string(),
+        file,
+        warnings: rows(&diagnostics, &sources),
+    })
 }
 
 type Resolved = Option<(Desired, Graph, Context)>;
@@ -357,6 +368,31 @@ impl Memory for ClosedBook {
     }
 }
 
+/// Writes a plan for later, for this user alone.
+///
+/// # Errors
+/// It cannot be written there.
+pub fn save(saved: &Saved, file: &Path) -> Result<(), Failure> {
+    let content = report::document(saved);
+    let write = Files::Write { path: file.to_owned(), content, mode: 0o600 };
+    files::perform(&write)
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the plan cannot be saved"))
+}
+
+/// # Errors
+/// There is no such file, or it is no plan that this version can read.
+pub fn saved_plan(file: &Path) -> Result<Saved, Failure> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::from_error(Exit::Usage, &error).context(format!("{name} cannot be read")))?;
+    let saved: Option<Saved> = serde_json::from_str(&text).ok();
+    saved.filter(Saved::is_readable).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("{name} is no plan that this stackctl has saved"))
+            .hint("Make one with:")
+            .hint(format!("  stackctl plan -o {name}"))
+    })
+}
+
 /// What the ledger tells of earlier runs; it is only read.
 ///
 /// # Errors
@@ -411,6 +447,7 @@ pub struct App<M, R> {
     pub graph: Graph,
     pub context: Context,
     pub source: String,
+    pub file: PathBuf,
     pub kinds: &'static [&'static Kind],
     pub machine: M,
     pub records: R,
@@ -418,8 +455,8 @@ pub struct App<M, R> {
 
 impl<M, R> App<M, R> {
     pub fn new(loaded: Loaded, machine: M, records: R) -> Self {
-        let Loaded { desired, graph, context, source, warnings: _ } = loaded;
-        Self { desired, graph, context, source, kinds: kinds::ALL, machine, records }
+        let Loaded { desired, graph, context, source, file, warnings: _ } = loaded;
+        Self { desired, graph, context, source, file, kinds: kinds::ALL, machine, records }
     }
 
     /// What holds when nothing is to be done.
@@ -451,8 +488,20 @@ impl<M, R> App<M, R> {
         plan::destroy(&self.inputs(observed, &plan::Options::default()))
     }
 
+    /// The plan as it is saved, with what was typed for it.
+    pub fn saved(&self, plan: &Plan, observed: &Observed, options: &plan::Options, common: &Common) -> Saved {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let files = if common.files.is_empty() { std::slice::from_ref(&self.file) } else { &common.files };
+        let asked = Asked {
+            files: files.iter().map(absolute).collect(),
+            env_files: common.env_files.iter().map(absolute).collect(),
+            vars: common.vars.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        Saved::new(plan, &self.inputs(observed, options), asked)
+    }
+
     fn inputs<'a>(&'a self, observed: &'a Observed, options: &'a plan::Options) -> plan::Inputs<'a> {
-        let Self { desired, graph, context, source: _, kinds, machine: _, records: _ } = self;
+        let Self { desired, graph, context, source: _, file: _, kinds, machine: _, records: _ } = self;
         plan::Inputs { desired, graph, observed, context, kinds, options }
     }
 

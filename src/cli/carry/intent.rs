@@ -11,13 +11,18 @@ use crate::cli::records::Memory;
 use crate::cli::ui::Ui;
 use crate::machine::Observe;
 use crate::observed::Observed;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Saved};
 use crate::report::kept::KeptData;
 
 /// What was typed.
 #[derive(Clone, Copy, Debug)]
 pub enum Wish<'a> {
     Apply(&'a Options),
+    /// Exactly this one.
+    Saved {
+        plan: &'a Saved,
+        all: bool,
+    },
     Destroy,
 }
 
@@ -25,7 +30,7 @@ pub enum Wish<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     /// As the stack file says; `all` shows what needs nothing, too.
-    Apply { all: bool, options: plan::Options },
+    Apply { all: bool, options: plan::Options, saved: Option<Box<Saved>> },
     /// Nothing is left but data.
     Destroy,
 }
@@ -33,7 +38,10 @@ pub(super) enum Intent {
 impl Wish<'_> {
     fn intent(self, loaded: &Loaded) -> Result<Intent, Failure> {
         match self {
-            Wish::Apply(options) => Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)? }),
+            Wish::Apply(options) => {
+                Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)?, saved: None })
+            }
+            Wish::Saved { plan, all } => Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) }),
             Wish::Destroy => Ok(Intent::Destroy),
         }
     }
@@ -50,7 +58,7 @@ struct Prepared {
 impl Intent {
     fn plan<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
-            Intent::Apply { all: _, options } => app.plan(observed, options),
+            Intent::Apply { all: _, options, saved: _ } => app.plan(observed, options),
             Intent::Destroy => app.destroy_plan(observed),
         }
     }
@@ -58,16 +66,24 @@ impl Intent {
     /// After it was carried out.
     fn plan_again<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
-            Intent::Apply { all: _, options } => app.plan(observed, &options.once_done()),
+            Intent::Apply { all: _, options, saved: _ } => app.plan(observed, &options.once_done()),
             Intent::Destroy => app.destroy_plan(observed),
         }
     }
 
-    async fn prepare(&self, app: &App<impl Observe, impl Memory>) -> Result<Prepared, Failure> {
+    async fn prepare(&self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
         let observed = app.look().await?;
         let plan = self.plan(app, &observed);
+        if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
+            let reasons = saved.stale(&app.saved(&plan, &observed, options, common));
+            if !reasons.is_empty() {
+                let stale = Failure::new(Exit::Stale, "the saved plan is stale; nothing was done");
+                let stale = reasons.into_iter().fold(stale, Failure::hint);
+                return Err(stale.hint("Make it anew, and look at it again:").hint("  stackctl plan -o FILE"));
+            }
+        }
         let (wanted, kept) = match self {
-            Intent::Apply { all: _, options } => (app.wanted(options), Vec::new()),
+            Intent::Apply { all: _, options, saved: _ } => (app.wanted(options), Vec::new()),
             Intent::Destroy => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
         };
         Ok(Prepared { observed, plan, wanted, kept })
@@ -76,7 +92,7 @@ impl Intent {
     fn goal<'a>(&self, prepared: &'a Prepared, replan: &'a dyn Fn(&Observed) -> Plan) -> Goal<'a> {
         let Prepared { observed: _, plan: _, wanted, kept } = prepared;
         let (verb, question, all, healthy) = match self {
-            Intent::Apply { all, options: _ } => ("Apply", "Apply these changes?", *all, true),
+            Intent::Apply { all, options: _, saved: _ } => ("Apply", "Apply these changes?", *all, true),
             Intent::Destroy => ("Destroy", "Destroy all of this? The data stays.", false, false),
         };
         Goal { verb, question, wanted, all, kept, healthy, replan }
@@ -92,7 +108,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
         let intent = wish.intent(&loaded)?;
         return app::block_on(async {
             let app = app::open_to_look(loaded, common, &surroundings);
-            let prepared = intent.prepare(&app).await?;
+            let prepared = intent.prepare(&app, common).await?;
             let replan = |observed: &Observed| intent.plan_again(&app, observed);
             let goal = intent.goal(&prepared, &replan);
             offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
@@ -103,7 +119,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
     let lock = app::lock(&loaded, &surroundings)?;
     let exit = app::block_on(async {
         let app = app::open(loaded, common, &surroundings)?;
-        let prepared = intent.prepare(&app).await?;
+        let prepared = intent.prepare(&app, common).await?;
         let replan = |observed: &Observed| intent.plan_again(&app, observed);
         let goal = intent.goal(&prepared, &replan);
         out(&app, &prepared.plan, &prepared.observed, &goal, consent, ui).await

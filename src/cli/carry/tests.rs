@@ -101,6 +101,7 @@ fn app(records: Table) -> App<Willing, Table> {
         graph: Graph::build(&BTreeMap::new()).expect("nothing has no cycle"),
         context,
         source: "stack.yaml".to_owned(),
+        file: PathBuf::from("stack.yaml"),
         warnings: Vec::new(),
     };
     App::new(loaded, Willing::default(), records)

@@ -115,3 +115,60 @@ fn what_left_the_file_goes_and_its_data_stays() -> anyhow::Result<()> {
     assert!(!user.exists(".config/systemd/user/podman-s-db.service")?);
     Ok(())
 }
+
+#[test]
+fn a_saved_plan_is_carried_out_exactly_or_not_at_all() -> anyhow::Result<()> {
+    let user = converged("options-saved")?;
+    user.write("secret.env", "TOKEN=geheim\n")?;
+    user.run("chmod 600 secret.env").ok();
+    let changed =
+        STACK.replacen("environment: { A: b }", "environment: { A: \"${WORD:-c}\" }, env_file: secret.env", 1);
+    let save = |arguments: &[&str]| user.stackctl(&[&["plan", "-o", "later.plan"], arguments].concat()).ok();
+    let refused = |names: &str| {
+        let before = user.ids();
+        let told = user.stackctl(&["apply", "-y", "later.plan"]).code(7).stderr;
+        assert!(told.contains(names), "`{names}` is not in\n{told}");
+        assert_eq!(user.ids(), before, "nothing is done");
+    };
+
+    user.write("stack.yaml", &changed)?;
+    save(&[]);
+    assert_eq!(user.run("stat -c %a later.plan").ok().line(), "600");
+    assert!(!user.read("later.plan")?.contains("geheim"));
+    // Somebody stops what the plan would leave alone.
+    user.run("systemctl --user stop podman-s-side").ok();
+    refused("container.side");
+    user.run("systemctl --user start podman-s-side").ok();
+    // The file says something else.
+    user.write("stack.yaml", changed.replace("WORD:-c", "WORD:-d"))?;
+    refused("container.db");
+    // The secret is another one, whatever else is the same.
+    user.write("stack.yaml", &changed)?;
+    user.write("secret.env", "TOKEN=anders\n")?;
+    refused("container.db");
+    user.write("secret.env", "TOKEN=geheim\n")?;
+
+    // From another directory, since the plan knows its files.
+    user.run("mkdir elsewhere && cd elsewhere && stackctl apply -y ../later.plan").ok();
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    refused("container.db");
+
+    save(&["--target", "container.side", "--replace", "container.side"]);
+    user.stackctl(&["apply", "-y", "later.plan", "--prune"]).code(64);
+    user.stackctl(&["apply", "-y", "later.plan", "-f", "stack.yaml"]).code(64);
+    let before = user.ids();
+    user.stackctl(&["apply", "later.plan"]).code(64);
+    user.stackctl(&["apply", "-y", "later.plan"]).ok();
+    let after = user.ids();
+    assert_ne!(after["s-side"].0, before["s-side"].0);
+    assert_eq!(after["s-db"], before["s-db"]);
+
+    save(&["--var", "WORD=x"]);
+    user.stackctl(&["apply", "-y", "later.plan"]).code(64);
+    user.stackctl(&["apply", "-y", "later.plan", "--var", "WORD=y"]).code(7);
+    user.stackctl(&["apply", "-y", "later.plan", "--var", "WORD=x"]).ok();
+    user.write("later.plan", "{ \"format_version\": \"1\"")?;
+    let told = user.stackctl(&["apply", "-y", "later.plan"]).code(64).stderr;
+    assert!(told.contains("later.plan is no plan that this stackctl has saved"), "{told}");
+    Ok(())
+}
