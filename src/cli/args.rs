@@ -31,6 +31,9 @@ pub struct Common {
     /// Take variables from this file
     #[arg(long = "env-file", value_name = "FILE")]
     pub env_files: Vec<PathBuf>,
+    /// Bring in what lists this profile, too; `*` stands for all (also: $STACKCTL_PROFILES, with commas)
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
     /// Print for people or for programs
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -52,11 +55,12 @@ impl Common {
             first.extend(then);
             first
         }
-        let Common { files, vars, env_files, format, podman, quiet, verbose } = behind;
+        let Common { files, vars, env_files, profiles, format, podman, quiet, verbose } = behind;
         Common {
             files: joined(self.files, files),
             vars: joined(self.vars, vars),
             env_files: joined(self.env_files, env_files),
+            profiles: joined(self.profiles, profiles),
             format: format.or(self.format),
             podman: podman.or(self.podman),
             quiet: self.quiet || quiet,
@@ -66,12 +70,17 @@ impl Common {
 
     /// With the files that a saved plan is of.
     pub fn of_saved(&self, saved: &Saved) -> Common {
-        Common { files: saved.files.clone(), env_files: saved.env_files.clone(), ..self.clone() }
+        Common {
+            files: saved.files.clone(),
+            env_files: saved.env_files.clone(),
+            profiles: saved.profiles.clone(),
+            ..self.clone()
+        }
     }
 
     /// What of it decides which stack it is.
     pub fn names_a_stack(&self) -> bool {
-        !self.files.is_empty() || !self.env_files.is_empty()
+        !self.files.is_empty() || !self.env_files.is_empty() || !self.profiles.is_empty()
     }
 
     pub fn format(&self) -> Format {

@@ -192,6 +192,8 @@ impl<T: Files + std::fmt::Debug> ReadFiles for T {}
 #[derive(Debug)]
 pub struct Declared<'a> {
     pub resources: &'a BTreeMap<Address, Known>,
+    /// What no active profile brings in, with its profiles.
+    pub inactive: &'a BTreeMap<Address, Vec<String>>,
     pub context: &'a Context,
 }
 
@@ -253,4 +255,6 @@ impl std::fmt::Debug for Kind {
 pub struct Desired {
     pub stack: String,
     pub resources: BTreeMap<Address, Box<dyn Resource>>,
+    /// What no active profile brings in, with its profiles: it may be on the machine, and is no orphan there.
+    pub inactive: BTreeMap<Address, Vec<String>>,
 }

@@ -21,7 +21,8 @@ pub fn resolve(
 ) -> Option<(Desired, Graph)> {
     let mut resources = read(stack, kinds, places, context, files, diagnostics);
     imply(&mut resources);
-    link(&mut resources, context, diagnostics);
+    let inactive = inactive(stack, kinds);
+    link(&mut resources, &inactive, context, diagnostics);
     ports(&resources, diagnostics);
     let graph = match Graph::build(&resources) {
         Ok(graph) => Some(graph),
@@ -37,7 +38,7 @@ pub fn resolve(
         }
     };
     diagnostics.sort();
-    Some((Desired { stack: stack.name.clone(), resources }, graph?))
+    Some((Desired { stack: stack.name.clone(), resources, inactive }, graph?))
 }
 
 type Resources = BTreeMap<Address, Box<dyn Resource>>;
@@ -80,7 +81,21 @@ fn imply(resources: &mut Resources) {
     }
 }
 
-fn link(resources: &mut Resources, context: &Context, diagnostics: &mut Diagnostics) {
+fn inactive(stack: &Stack, kinds: &[&Kind]) -> BTreeMap<Address, Vec<String>> {
+    let address = |section: &str, name: &str| {
+        let kind = kinds.iter().find(|kind| kind.section == Some(section))?;
+        Some(Address::new(kind.name, name))
+    };
+    let all = stack.inactive.iter();
+    all.filter_map(|((section, name), profiles)| Some((address(section, name)?, profiles.clone()))).collect()
+}
+
+fn link(
+    resources: &mut Resources,
+    inactive: &BTreeMap<Address, Vec<String>>,
+    context: &Context,
+    diagnostics: &mut Diagnostics,
+) {
     let known = |resource: &dyn Resource| Known {
         name_on_machine: resource.name_on_machine(),
         liveness: resource.liveness(),
@@ -88,7 +103,7 @@ fn link(resources: &mut Resources, context: &Context, diagnostics: &mut Diagnost
     };
     let all: BTreeMap<Address, Known> =
         resources.iter().map(|(address, resource)| (address.clone(), known(resource.as_ref()))).collect();
-    let declared = Declared { resources: &all, context };
+    let declared = Declared { resources: &all, inactive, context };
     for resource in resources.values_mut() {
         resource.link(&declared, diagnostics);
     }

@@ -10,7 +10,8 @@ use crate::observed::{Observed, Seen};
 
 /// What carries our labels and is no longer in the file: listed, never touched without `--prune`.
 pub(super) fn orphans(inputs: &Inputs<'_>) -> Vec<Risk> {
-    let told = all_orphans(inputs).into_iter().filter(|(kind, _)| kind.holds_data || !inputs.options.prune);
+    let going: BTreeSet<Address> = prunable(inputs).into_iter().map(|(_, owned)| owned.address).collect();
+    let told = all_orphans(inputs).into_iter().filter(|(_, owned)| !going.contains(&owned.address));
     let risk = |(kind, owned): (&Kind, Owned)| Risk {
         code: "ORPHAN",
         severity: Severity::Info,
@@ -28,10 +29,30 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
         let Options { targets, excludes, replace: _, prune: _ } = inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
+            && !inputs.desired.inactive.contains_key(&owned.address)
             && (targets.is_empty() || targets.contains(&owned.address))
             && !excludes.contains(&owned.address)
     };
     owned.filter(is_orphan).collect()
+}
+
+/// The orphans that go with `--prune`: no data, and no network that somebody is on who stays as he is.
+fn prunable(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
+    if !inputs.options.prune {
+        return Vec::new();
+    }
+    let mut orphans = all_orphans(inputs);
+    orphans.retain(|(kind, _)| !kind.holds_data);
+    let going: BTreeSet<&String> = orphans.iter().flat_map(|(_, owned)| &owned.names).collect();
+    let declared: BTreeSet<String> =
+        inputs.desired.resources.values().map(|resource| resource.name_on_machine()).collect();
+    let stays = |name: &String| !going.contains(name) && !declared.contains(name);
+    let staying = inputs.observed.containers.values().filter(|found| stays(&found.name));
+    let needed: BTreeSet<String> = staying.flat_map(|found| found.networks.iter().cloned()).collect();
+    orphans.retain(|(_, owned)| {
+        owned.address.kind() != "network" || owned.names.iter().all(|name| !needed.contains(name))
+    });
+    orphans
 }
 
 /// What left the file goes, but for data: containers and services before anything is started, since they may hold what that
@@ -40,9 +61,8 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
     if !inputs.options.prune {
         return;
     }
-    let orphans = all_orphans(inputs).into_iter().filter(|(kind, _)| !kind.holds_data);
     let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
-    for (kind, owned) in orphans {
+    for (kind, owned) in prunable(inputs) {
         let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
         gone.insert(owned.address.clone(), removal(owned.address, steps, "it is no longer in the stack file"));
     }
@@ -75,7 +95,7 @@ pub(super) fn without_orphans(inputs: &Inputs<'_>) -> Option<Observed> {
     if !inputs.options.prune {
         return None;
     }
-    let names: BTreeSet<String> = all_orphans(inputs).into_iter().flat_map(|(_, owned)| owned.names).collect();
+    let names: BTreeSet<String> = prunable(inputs).into_iter().flat_map(|(_, owned)| owned.names).collect();
     let gone = inputs.observed.containers.values().filter(|container| names.contains(&container.name));
     let ports: BTreeSet<u16> = gone
         .filter(|container| container.is_running())

@@ -24,6 +24,8 @@ pub struct Saved {
     /// Absolute.
     pub files: Vec<PathBuf>,
     pub env_files: Vec<PathBuf>,
+    /// Of `--profile` and of the environment.
+    pub profiles: Vec<String>,
     /// Names of the variables that were given with `--var`; their values are not kept.
     pub vars: BTreeSet<String>,
     pub targets: BTreeSet<Address>,
@@ -43,6 +45,7 @@ pub struct Saved {
 pub struct Asked {
     pub files: Vec<PathBuf>,
     pub env_files: Vec<PathBuf>,
+    pub profiles: Vec<String>,
     pub vars: BTreeSet<String>,
 }
 
@@ -70,6 +73,7 @@ impl Saved {
             stack: plan.stack.clone(),
             files: asked.files,
             env_files: asked.env_files,
+            profiles: asked.profiles,
             vars: asked.vars,
             targets,
             excludes,

@@ -13,4 +13,4 @@ pub mod yaml;
 mod tests;
 
 pub use interpolate::{EnvironmentUse, Variable};
-pub use load::{LoadOptions, Section, Stack, load, load_from};
+pub use load::{Inactive, LoadOptions, Section, Stack, load, load_from};

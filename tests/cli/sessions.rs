@@ -348,3 +348,46 @@ flowchart BT
 ";
     check(&session.shown(&["graph", "--as", "mermaid"]), expected);
 }
+
+#[test]
+fn profiles_bring_in_what_lists_them() {
+    let session = Session::new("profiles");
+    session.file(
+        "stack.yaml",
+        "\
+version: 1
+stack: s
+containers:
+  web: { image: localhost/x:1, network_mode: none }
+  debug: { image: localhost/x:1, network_mode: none, profiles: [debug, tools] }
+services:
+  watcher: { exec: [/bin/sleep, inf], profiles: [debug] }
+",
+    );
+    let graph = |session: &Session, arguments: &[&str]| {
+        let shown = session.run(&[&["graph", "--as", "mermaid"], arguments].concat());
+        ["container.debug", "service.watcher"].map(|address| shown.stdout.contains(address))
+    };
+    assert_eq!(graph(&session, &[]), [false, false]);
+    assert_eq!(graph(&session, &["--profile", "tools"]), [true, false]);
+    assert_eq!(graph(&session, &["--profile", "debug"]), [true, true]);
+    assert_eq!(graph(&session, &["--profile", "*"]), [true, true]);
+
+    session.file(
+        "bad.yaml",
+        "\
+version: 1
+stack: s
+containers:
+  web: { image: localhost/x:1, network_mode: none, depends_on: [debug] }
+  debug: { image: localhost/x:1, network_mode: none, profiles: [debug] }
+  odd: { image: localhost/x:1, network_mode: none, profiles: [a b] }
+",
+    );
+    let told = session.run(&["validate", "-f", "bad.yaml"]);
+    told.says(65, &["is in no profile that is active"]);
+    assert!(told.stderr.contains("--profile debug") && told.stderr.contains("bad.yaml:4:"), "{}", told.stderr);
+    assert!(told.stderr.contains("cannot be the name of a profile"), "{}", told.stderr);
+    let session = session.with("STACKCTL_PROFILES", "other, tools");
+    assert_eq!(graph(&session, &[]), [true, false]);
+}

@@ -187,6 +187,7 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
     let options = LoadOptions {
         vars: common.vars.iter().cloned().collect(),
         env_files: common.env_files.clone(),
+        profiles: profiles(common, &surroundings.environment),
         sections: &sections,
     };
     let (stack, sources, mut diagnostics) = stack::load(&files, &surroundings.environment, &options);
@@ -209,6 +210,15 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
         file,
         warnings: rows(&diagnostics, &sources),
     })
+}
+
+/// Those that were named; else those of the environment, where Compose has `COMPOSE_PROFILES`.
+fn profiles(common: &Common, environment: &Environment) -> Vec<String> {
+    if !common.profiles.is_empty() {
+        return common.profiles.clone();
+    }
+    let listed = environment.vars.get("STACKCTL_PROFILES").map(String::as_str).unwrap_or_default();
+    listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 type Resolved = Option<(Desired, Graph, Context)>;
@@ -495,6 +505,7 @@ impl<M, R> App<M, R> {
         let asked = Asked {
             files: files.iter().map(absolute).collect(),
             env_files: common.env_files.iter().map(absolute).collect(),
+            profiles: common.profiles.clone(),
             vars: common.vars.iter().map(|(name, _)| name.clone()).collect(),
         };
         Saved::new(plan, &self.inputs(observed, options), asked)

@@ -41,7 +41,9 @@ impl Wish<'_> {
             Wish::Apply(options) => {
                 Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)?, saved: None })
             }
-            Wish::Saved { plan, all } => Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) }),
+            Wish::Saved { plan, all } => {
+                Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) })
+            }
             Wish::Destroy => Ok(Intent::Destroy),
         }
     }

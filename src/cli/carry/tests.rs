@@ -97,7 +97,7 @@ fn app(records: Table) -> App<Willing, Table> {
         secrets: Secrets::new([7; 32]),
     };
     let loaded = Loaded {
-        desired: Desired { stack: "s".to_owned(), resources: BTreeMap::new() },
+        desired: Desired { stack: "s".to_owned(), resources: BTreeMap::new(), inactive: BTreeMap::new() },
         graph: Graph::build(&BTreeMap::new()).expect("nothing has no cycle"),
         context,
         source: "stack.yaml".to_owned(),

@@ -39,7 +39,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("image", "what has an image is a container: move it to `containers:`"),
     ("sandbox", "it is not part of this version; say the directives in `overrides`"),
     ("sockets", "they are not part of this version"),
-    ("profiles", "profiles are not part of this version; use a second file with `-f`"),
     ("data", "data contracts are not part of this version"),
     ("databases", "data contracts are not part of this version"),
 ];

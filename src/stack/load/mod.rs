@@ -3,6 +3,7 @@
 
 mod environment;
 mod include;
+mod profiles;
 mod top;
 
 use super::interpolate::{EnvironmentUse, Scope, Variable, Written, is_name};
@@ -10,6 +11,7 @@ use super::source::{Disk, Environment, Files, SourceError, Sources, text};
 use super::yaml::{Key, Node, Tag, Value, parse};
 use super::{dotenv, merge};
 use crate::diagnostic::{Diagnostics, FileId, Span, quoted};
+pub use profiles::Inactive;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,8 @@ pub struct LoadOptions<'a> {
     pub vars: BTreeMap<String, String>,
     /// `--env-file`, in order; where there is none, `.env` beside the first file is taken if it exists.
     pub env_files: Vec<PathBuf>,
+    /// `--profile NAME`; `*` stands for all.
+    pub profiles: Vec<String>,
     /// The keys that hold resources (`containers`, `networks`, …); every other key at the top is an error.
     pub sections: &'a [&'a str],
 }
@@ -36,6 +40,8 @@ pub struct Stack {
     pub profiles: Vec<(String, Span)>,
     /// In the order of the file.
     pub sections: Vec<Section>,
+    /// What none of the active profiles brings in.
+    pub inactive: Inactive,
     /// Every variable of the environment or an environment file that something was taken from.
     pub environment_used: BTreeMap<String, EnvironmentUse>,
 }

@@ -42,13 +42,17 @@ impl Loader<'_> {
         let sections = entries.into_iter().filter(|(key, _)| self.options.sections.contains(&key.text.as_str()));
         let sections: Vec<(Key, Node)> = sections.collect();
         let sections = sections.into_iter().filter_map(|(key, node)| section(key, node, &mut self.diagnostics));
+        let mut sections: Vec<Section> = sections.collect();
+        let active = profiles.iter().map(|(name, _)| name).chain(&self.options.profiles).cloned().collect();
+        let inactive = super::profiles::choose(&mut sections, &active, &mut self.diagnostics);
         Stack {
             version: 1,
             name,
             name_span,
             vars,
             profiles,
-            sections: sections.collect(),
+            sections,
+            inactive,
             environment_used: std::mem::take(&mut self.used),
         }
     }

@@ -172,3 +172,29 @@ fn a_saved_plan_is_carried_out_exactly_or_not_at_all() -> anyhow::Result<()> {
     assert!(told.contains("later.plan is no plan that this stackctl has saved"), "{told}");
     Ok(())
 }
+
+/// Compose leaves what is in no active profile alone, and so does a prune.
+#[test]
+fn what_is_in_no_active_profile_is_left_alone() -> anyhow::Result<()> {
+    let user = converged("options-profiles")?;
+    let with = |more: &str| {
+        STACK.replace(
+            "containers:\n",
+            &format!("containers:\n  tool: {{ image: \"localhost/x:1\", profiles: [tools]{more} }}\n"),
+        )
+    };
+    user.write("stack.yaml", with(", networks: [back]"))?;
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    user.stackctl(&["apply", "-y", "--profile", "tools"]).ok();
+    let before = user.ids();
+    assert!(before.contains_key("s-tool"));
+    user.stackctl(&["plan", "--detailed-exitcode", "--prune"]).ok();
+    user.stackctl(&["plan", "--detailed-exitcode", "--prune", "--profile", "tools"]).ok();
+    assert_eq!(user.ids(), before);
+    // Its network stays too, even if nothing else of the file is on it.
+    user.write("stack.yaml", with("").replace("networks: { back: {} }\n", "").replace(", networks: [back]", ""))?;
+    user.stackctl(&["apply", "-y", "--prune"]).ok();
+    user.run("podman network exists s_back").ok();
+    assert_eq!(user.ids()["s-tool"], before["s-tool"]);
+    Ok(())
+}

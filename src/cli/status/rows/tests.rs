@@ -60,7 +60,7 @@ fn desired(liveness: Liveness, seen: Seen<Object>) -> Desired {
     let thing = Thing { address: address.clone(), liveness, seen };
     let resources: BTreeMap<Address, Box<dyn Resource>> =
         BTreeMap::from([(address, Box::new(thing) as Box<dyn Resource>)]);
-    Desired { stack: "s".to_owned(), resources }
+    Desired { stack: "s".to_owned(), resources, inactive: BTreeMap::new() }
 }
 
 fn container_liveness() -> Liveness {

@@ -90,6 +90,14 @@ fn nowhere(what: &str, name: &str, span: Option<Span>, declared: &Declared<'_>, 
     let near = nearest(name, known.map(Address::name)).map(str::to_owned);
     let detail = format!("there is no {what} `{}` in this stack", name.escape_debug());
     let Some(span) = span else { return };
+    let asleep = kinds.iter().find_map(|kind| declared.inactive.get(&Address::new(*kind, name)));
+    if let Some(profiles) = asleep {
+        let detail = format!("{what} `{}` is in no profile that is active", name.escape_debug());
+        diagnostics
+            .error(span, "Reference to an inactive profile", detail)
+            .help(format!("give `--profile {}`, or let it not be required: `required: false`", profiles[0]));
+        return;
+    }
     let diagnostic = diagnostics.error(span, "Reference to nothing", detail);
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
