@@ -383,8 +383,9 @@ impl Memory for ClosedBook {
 /// # Errors
 /// It cannot be written there.
 pub fn save(saved: &Saved, file: &Path) -> Result<(), Failure> {
-    let content = report::document(saved);
-    let write = Files::Write { path: file.to_owned(), content, mode: 0o600 };
+    let path = std::path::absolute(file)
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the plan cannot be saved"))?;
+    let write = Files::Write { path, content: report::document(saved), mode: 0o600 };
     files::perform(&write)
         .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the plan cannot be saved"))
 }
