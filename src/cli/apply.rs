@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::app;
-use super::args::Common;
+use super::args::{Common, Consent};
 use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
 use super::plan::Options;
@@ -27,17 +27,6 @@ pub struct Args {
     pub options: Options,
     #[command(flatten)]
     pub consent: Consent,
-}
-
-/// Options of every verb that changes the machine.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Consent {
-    /// Do not ask; it confirms the plan, never a guard
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Work at so many changes at a time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub parallelism: u8,
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {

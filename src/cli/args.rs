@@ -88,6 +88,17 @@ impl Common {
     }
 }
 
+/// Options of every verb that changes the machine.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Consent {
+    /// Do not ask; it confirms the plan, never a guard
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Work at so many changes at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub parallelism: u8,
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),

@@ -1,7 +1,6 @@
 //! `stackctl destroy`: takes the stack down and leaves its data.
 
-use super::apply::Consent;
-use super::args::Common;
+use super::args::{Common, Consent};
 use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;

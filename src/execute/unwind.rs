@@ -2,26 +2,10 @@
 
 use crate::address::Address;
 use crate::change::Step;
-use crate::effect::{Effect, Podman, Systemd};
+use crate::effect::Effect;
 use crate::execute::work::{ATTEMPTS_MAX, Work};
 use crate::execute::{Event, Journal, StepState};
 use crate::machine::{Failure, FailureKind, Perform};
-
-/// Whether the machine may differ because of an effect that failed, so that its undo is due. An undo that finds nothing to
-/// do is done by the contract of `Perform`. It is not called for where the machine said no: the undo of a create that
-/// was refused because the name is another's would remove that other's object.
-pub(super) fn may_have_happened(effect: &Effect, kind: FailureKind) -> bool {
-    match kind {
-        FailureKind::Timeout | FailureKind::LostReply | FailureKind::NotUp => true,
-        FailureKind::NotFound | FailureKind::Unreachable => false,
-        // A unit whose start failed may be about to be started again by systemd.
-        FailureKind::Refused | FailureKind::Conflict => matches!(
-            effect,
-            Effect::Systemd(Systemd::Start { .. } | Systemd::Restart { .. })
-                | Effect::Podman(Podman::StartContainer { .. })
-        ),
-    }
-}
 
 impl<M: Perform, J: Journal> Work<'_, M, J> {
     /// Takes the steps back, the last one first; `first` is the ordinal of the first of them. It ends at the first undo

@@ -11,7 +11,6 @@ use crate::address::Address;
 use crate::change::{Change, Step};
 use crate::effect::{Effect, Systemd};
 use crate::execute::journal::JournalError;
-use crate::execute::unwind::may_have_happened;
 use crate::execute::{Cancel, Event, Fate, Journal, StepState};
 use crate::machine::{Failure, FailureKind, Perform};
 
@@ -184,6 +183,18 @@ pub(super) async fn reload(machine: &impl Perform, events: &dyn Fn(Event)) -> Re
             Err(failure) if failure.kind == FailureKind::LostReply && attempts < ATTEMPTS_MAX => attempts += 1,
             ended => return ended,
         }
+    }
+}
+
+/// Whether the machine may differ because of an effect that failed, so that its undo is due. An undo that finds nothing to
+/// do is done by the contract of `Perform`. It is not called for where the machine said no: the undo of a create that
+/// was refused because the name is another's would remove that other's object.
+fn may_have_happened(effect: &Effect, kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Timeout | FailureKind::LostReply | FailureKind::NotUp => true,
+        FailureKind::NotFound | FailureKind::Unreachable => false,
+        // A unit whose start failed may be about to be started again by systemd.
+        FailureKind::Refused | FailureKind::Conflict => effect.is_a_start(),
     }
 }
 

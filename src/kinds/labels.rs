@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Risk, Severity};
 use crate::hand_over::{self, HandOver};
+use crate::observed::{Container, Observed};
 
 pub const STACK: &str = "io.stackctl.stack";
 pub const ADDRESS: &str = "io.stackctl.address";
@@ -116,6 +117,15 @@ pub fn name_conflict(noun: &str, name: &str, owner: &Owner) -> Risk {
         message: format!("the {noun} `{name}` belongs to {who}"),
         remedies: hand_over::remedies(advice, hand_over),
     }
+}
+
+/// The addresses that a container of ours was given on a network, with which it is to come back to it.
+pub fn addresses_on(found: &Container, network: &str, observed: &Observed) -> Vec<String> {
+    let applied = address(&found.labels).and_then(|address| observed.facts.get("applied", &address).cloned());
+    let label = last_applied(&found.labels).and_then(|spec| spec.get("networks").cloned());
+    let networks = applied.and_then(|applied| applied.get("networks").cloned()).or(label).unwrap_or_default();
+    let given = networks[network]["static_ips"].as_array();
+    given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

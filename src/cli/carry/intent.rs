@@ -3,8 +3,7 @@
 
 use super::{Goal, offer, out, unconfirmed};
 use crate::cli::app::{self, App, Loaded, Purpose};
-use crate::cli::apply::Consent;
-use crate::cli::args::Common;
+use crate::cli::args::{Common, Consent};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::plan::Options;
 use crate::cli::records::Memory;

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use serde_json::Value;
 
 use super::app::{self, App};
-use super::apply::Consent;
+use super::args::Consent;
 use super::failure::{Exit, Failure, blocked};
 use super::records::{Memory, Records};
 use super::status;
@@ -73,7 +73,7 @@ pub(super) async fn out(
     if !consent.yes {
         ask(plan, goal, ui)?;
     }
-    let record = app.records.begin(goal.verb, plan)?;
+    let record = app.records.begin(&goal.verb.to_lowercase(), plan)?;
     let options = Options { parallelism: usize::from(consent.parallelism) };
     let clock = app::clock();
     let Outcome { run, observed, remaining } = {

@@ -32,7 +32,6 @@ use crate::observed::{Observed, Query, Seen};
 use crate::probe::{Probe, Readiness};
 use crate::stack::forms::RestartPolicy;
 
-pub(super) use observe::addresses_on;
 pub(super) use spec::{host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
 

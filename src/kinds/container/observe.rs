@@ -259,15 +259,6 @@ fn networks(
     Value::Object(seen)
 }
 
-/// The addresses that a container of ours was given on a network, with which it is to come back to it.
-pub(in crate::kinds) fn addresses_on(found: &observed::Container, network: &str, observed: &Observed) -> Vec<String> {
-    let applied = labels::address(&found.labels).and_then(|address| observed.facts.get("applied", &address).cloned());
-    let label = labels::last_applied(&found.labels).and_then(|spec| spec.get("networks").cloned());
-    let networks = applied.and_then(|applied| applied.get("networks").cloned()).or(label).unwrap_or_default();
-    let given = networks[network]["static_ips"].as_array();
-    given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// Addresses are shown only while the container runs, and not whether they were asked for: an address that is as wanted
 /// was, and one that was asked for at first and is still there may have been. Of a stopped one nothing can be told, and
 /// its start brings it to light.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
-use super::observe::{Lies, addresses_on, is_as_desired};
+use super::observe::{Lies, is_as_desired};
 use super::{Container, create, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, step};
@@ -120,7 +120,7 @@ fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, obse
         let attached = live.networks.iter().any(|name| name == network);
         let wanted = container.networks.values().find(|attachment| attachment.name == network);
         if attached {
-            let static_ips = addresses_on(live, network, observed);
+            let static_ips = labels::addresses_on(live, network, observed);
             let endpoint = Endpoint { aliases: live.aliases_on(network), static_ips };
             let back = Podman::Connect { network: network.to_owned(), container: container.name.clone(), endpoint };
             steps.push(step(podman(off.clone())).undo(podman(back)));

@@ -100,7 +100,7 @@ fn stop_and_start(user: &Container, neighbours: &Neighbours<'_>) -> (Effect, Eff
 
 fn off_and_on(network: &str, user: &Container, observed: &Observed) -> (Effect, Effect) {
     let (network, container) = (network.to_owned(), user.name.clone());
-    let static_ips = crate::kinds::container::addresses_on(user, &network, observed);
+    let static_ips = labels::addresses_on(user, &network, observed);
     let endpoint = Endpoint { aliases: user.aliases_on(&network), static_ips };
     (
         Effect::Podman(Podman::Disconnect { network: network.clone(), container: container.clone() }),

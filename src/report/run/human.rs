@@ -143,5 +143,5 @@ fn last_line(view: &View<'_>) -> String {
         }
         View { .. } => "It did not converge.",
     };
-    format!("{}: {told}. {}\n", view.verb, escaped(end))
+    wrapped(&format!("{}: {told}. {end}", view.verb), 0, 2) + "\n"
 }
