@@ -7,30 +7,6 @@ use crate::attributes::{Attribute, Attributes, attribute};
 use crate::change::Action;
 use crate::kinds::unit::{BootWait, host_check};
 
-pub(super) const UNIT_ROWS: &[&str] = &[
-    "exec",
-    "type",
-    "environment",
-    "env_file",
-    "working_dir",
-    "depends_on",
-    "restart",
-    "restart_sec",
-    "start_limit",
-    "timeout_start",
-    "timeout_stop",
-    "kill_signal",
-    "nice",
-    "memory_max",
-    "cpu_quota",
-    "tasks_max",
-    "wanted_by",
-    "overrides",
-    "healthcheck",
-    "boot_waits",
-    "enabled",
-];
-
 pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("exec", Action::Restart),
     attribute("type", Action::Restart),
@@ -58,6 +34,11 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("running", Action::Start).state(),
     attribute("current", Action::Restart).state(),
 ];
+
+/// All that the user sets is a line of the unit.
+pub(super) fn unit_rows() -> Vec<&'static str> {
+    ATTRIBUTES.iter().filter(|row| !row.state).map(|row| row.path).collect()
+}
 
 pub(super) fn spec(service: &Service) -> Attributes {
     let mut spec = Attributes::default();

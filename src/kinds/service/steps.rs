@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attributes::UNIT_ROWS;
+use super::attributes::unit_rows;
 use super::{Service, render};
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Context, Difference, Neighbours, Owned, Resource};
@@ -22,7 +22,7 @@ pub(super) fn steps(
     observed: &Observed,
     neighbours: &Neighbours<'_>,
 ) -> Steps {
-    let mut prepare = service.unit().prepare(difference, UNIT_ROWS, observed, &service.context);
+    let mut prepare = service.unit().prepare(difference, &unit_rows(), observed, &service.context);
     if difference.action == Action::Create {
         // A new one that does not come up stays, so that its log and its unit can be read.
         for step in &mut prepare {
