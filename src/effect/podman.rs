@@ -107,6 +107,32 @@ pub struct ContainerCreate {
     pub stop_signal: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_limits: Option<ResourceLimits>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_server: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_search: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_option: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub r_limits: Vec<Rlimit>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctl: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_score_adj: Option<i64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pidns: Option<Namespace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipcns: Option<Namespace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utsns: Option<Namespace>,
     pub restart_policy: String,
     /// `conmon`, `container`, `healthy` or `ignore`.
     #[serde(rename = "sdnotifyMode", skip_serializing_if = "Option::is_none")]
@@ -133,6 +159,15 @@ impl std::fmt::Debug for ContainerCreate {
 pub struct Device {
     /// `/dev/dri:/dev/dri:rwm` as podman splits it itself, or a CDI name.
     pub path: String,
+}
+
+/// One of getrlimit(2), such as `nofile`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rlimit {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub soft: u64,
+    pub hard: u64,
 }
 
 /// A bind mount or tmpfs (OCI runtime spec's mount).

@@ -48,6 +48,19 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("memory", Action::Replace),
     attribute("cpus", Action::Replace),
     attribute("pids_limit", Action::Replace),
+    attribute("dns", Action::Replace),
+    attribute("dns_search", Action::Replace),
+    attribute("dns_opt", Action::Replace).set(),
+    attribute("ulimits", Action::Replace).keys(),
+    attribute("sysctls", Action::Replace).keys().blind(), // inspect shows none
+    attribute("group_add", Action::Replace).set(),
+    attribute("tty", Action::Replace),
+    attribute("stdin_open", Action::Replace),
+    attribute("oom_score_adj", Action::Replace).blind(), // rootless, podman raises it to its own
+    attribute("annotations", Action::Replace).keys(),
+    attribute("pid", Action::Replace),
+    attribute("ipc", Action::Replace),
+    attribute("uts", Action::Replace),
     attribute("restart", Action::Reload),
     attribute("depends_on", Action::Reload).keys(),
     attribute("stop_grace_period", Action::Reload),
@@ -114,6 +127,7 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("memory", json!(container.memory));
     attributes.set_given("cpus", json!(container.cpus));
     attributes.set_given("pids_limit", json!(container.pids_limit));
+    container.settings.attributes(&mut attributes);
     attributes
 }
 

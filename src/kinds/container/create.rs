@@ -21,7 +21,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool) -> Containe
     }
     let (mounts, volumes) = mounts(container);
     let env = container.environment.iter().map(|(key, value)| (key.clone(), value.text.clone()));
-    ContainerCreate {
+    let mut body = ContainerCreate {
         name: name.to_owned(),
         image: container.image.clone(),
         labels: all_labels,
@@ -56,7 +56,9 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool) -> Containe
             .then(|| if container.has_own_check() { "healthy".to_owned() } else { "conmon".to_owned() }),
         cgroups_mode: systemd.then(|| "split".to_owned()),
         ..ContainerCreate::default()
-    }
+    };
+    container.settings.create(&mut body);
+    body
 }
 
 fn policy(restart: Restart) -> String {

@@ -7,6 +7,7 @@ mod attributes;
 mod conflicts;
 mod create;
 mod observe;
+mod settings;
 mod spec;
 mod steps;
 mod systemd;
@@ -87,6 +88,7 @@ pub struct Container {
     memory: Option<u64>,
     cpus: Option<f64>,
     pids_limit: Option<i64>,
+    settings: settings::Settings,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.

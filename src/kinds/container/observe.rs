@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
-use super::{Container, MountSource, systemd};
+use super::{Container, MountSource, settings, systemd};
 use crate::attributes::Attributes;
 use crate::desired::Object;
 use crate::kinds::labels;
@@ -141,6 +141,7 @@ fn shown(
     seen.set("memory", host["Memory"].clone());
     seen.set("cpus", cpus(host));
     seen.set("pids_limit", host["PidsLimit"].clone());
+    settings::seen(config, host, &mut seen);
     seen
 }
 

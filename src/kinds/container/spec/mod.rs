@@ -6,6 +6,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 
+use super::settings::Settings;
 use super::{Container, NetworkMode, Restart, UnitDependencies};
 use crate::address::Address;
 use crate::desired::{Reading, Resource};
@@ -77,6 +78,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         memory: limits.memory,
         cpus: limits.cpus,
         pids_limit: limits.pids,
+        settings: Settings::read(&mut map),
         boot_waits: Vec::new(),
         siblings: std::collections::BTreeSet::new(),
         unit_dependencies: UnitDependencies::default(),

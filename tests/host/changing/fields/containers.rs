@@ -107,6 +107,81 @@ fn of_the_process() -> Vec<Case> {
     ]
 }
 
+/// One key of the create call each.
+fn of_settings() -> Vec<Case> {
+    let words = |words: &[&str]| json!(words);
+    vec![
+        case("dns", "replace", json!({ "dns": "10.9.8.7" }), json!({ "dns": ["10.9.8.7", "fd00::1"] }))
+            .on(attached())
+            .told(words(&["10.9.8.7"]), words(&["10.9.8.7", "fd00::1"]))
+            .at("/HostConfig/Dns", words(&["10.9.8.7"]), words(&["10.9.8.7", "fd00::1"])),
+        case("dns_search", "replace", json!({ "dns_search": "a.example" }), json!({ "dns_search": ["b.example"] }))
+            .on(attached())
+            .told(words(&["a.example"]), words(&["b.example"]))
+            .at("/HostConfig/DnsSearch", words(&["a.example"]), words(&["b.example"])),
+        case("dns_opt", "replace", json!({ "dns_opt": ["use-vc"] }), json!({ "dns_opt": ["use-vc", "ndots:2"] }))
+            .on(attached())
+            .at("/HostConfig/DnsOptions", words(&["use-vc"]), words(&["use-vc", "ndots:2"])),
+        case(
+            "ulimits",
+            "replace",
+            json!({ "ulimits": { "nofile": 100, "core": 0 } }),
+            json!({ "ulimits": { "nofile": { "soft": 50, "hard": 90 }, "core": 0 } }),
+        )
+        .path("nofile")
+        .told(json!({ "soft": 100, "hard": 100 }), json!({ "soft": 50, "hard": 90 }))
+        .shown(Shown::Holds("/HostConfig/Ulimits", ["\"Soft\":100", "\"Soft\":50"])),
+        // Inspect shows none; the process has them.
+        case(
+            "sysctls",
+            "replace",
+            json!({ "sysctls": { "net.ipv4.ip_unprivileged_port_start": 81 } }),
+            json!({ "sysctls": ["net.ipv4.ip_unprivileged_port_start=82"] }),
+        )
+        .path("net.ipv4.ip_unprivileged_port_start")
+        .told("81", "82")
+        .shown(Shown::Shell(
+            "podman unshare nsenter -n -t $(podman inspect -f '{{.State.Pid}}' X) cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+            ["81", "82"],
+        )),
+        case("group_add", "replace", json!({ "group_add": ["12"] }), json!({ "group_add": ["12", 34] }))
+            .told(words(&["12"]), words(&["12", "34"]))
+            .at("/HostConfig/GroupAdd", words(&["12"]), words(&["12", "34"])),
+        case("tty", "replace", json!({ "tty": true }), json!({ "tty": false })).at("/Config/Tty", true, false),
+        case("stdin_open", "replace", json!({ "stdin_open": true }), json!({ "stdin_open": false })).at(
+            "/Config/OpenStdin",
+            true,
+            false,
+        ),
+        case("oom_score_adj", "replace", json!({ "oom_score_adj": 300 }), json!({ "oom_score_adj": 400 }))
+            .at("/HostConfig/OomScoreAdj", 300, 400),
+        case(
+            "annotations",
+            "replace",
+            json!({ "annotations": { "com.example.a": "one" } }),
+            json!({ "annotations": ["com.example.a=two"] }),
+        )
+        .path("com.example.a")
+        .told("one", "two")
+        .at("/Config/Annotations/com.example.a", "one", "two"),
+        case("pid", "replace", json!({ "pid": "host" }), json!({ "pid": "private" })).at(
+            "/HostConfig/PidMode",
+            "host",
+            "private",
+        ),
+        case("ipc", "replace", json!({ "ipc": "shareable" }), json!({ "ipc": "host" })).at(
+            "/HostConfig/IpcMode",
+            "shareable",
+            "host",
+        ),
+        case("uts", "replace", json!({ "uts": "host" }), json!({ "uts": "private" })).at(
+            "/HostConfig/UTSMode",
+            "host",
+            "private",
+        ),
+    ]
+}
+
 /// What it may do.
 fn of_rights() -> Vec<Case> {
     vec![
@@ -338,7 +413,10 @@ fn of_life(user: &User) -> Vec<Case> {
 
 fn cases(user: &User) -> Cases {
     named(
-        [of_the_process(), of_rights(), of_networks(user), of_mounts(), of_life(user)].into_iter().flatten().collect(),
+        [of_the_process(), of_settings(), of_rights(), of_networks(user), of_mounts(), of_life(user)]
+            .into_iter()
+            .flatten()
+            .collect(),
     )
 }
 

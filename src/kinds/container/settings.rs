@@ -1,0 +1,155 @@
+//! Settings of a container that are one key of podman's create call each, and one place of its inspect: read from the file,
+//! told as attributes, put into the call, and read back, each in one line. What takes more than that has a place of its own.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Map as JsonMap, Value, json};
+
+use crate::attributes::Attributes;
+use crate::diagnostic::{Diagnostics, quoted};
+use crate::effect::ContainerCreate;
+use crate::effect::podman::{Namespace, Rlimit};
+use crate::stack::forms::{self, Map};
+use crate::stack::yaml::Node;
+
+/// In the words of Compose.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Settings {
+    dns: Vec<String>,
+    dns_search: Vec<String>,
+    dns_opt: Vec<String>,
+    /// Soft and hard; -1 is no limit.
+    ulimits: BTreeMap<String, (i64, i64)>,
+    sysctls: BTreeMap<String, String>,
+    group_add: Vec<String>,
+    tty: Option<bool>,
+    stdin_open: Option<bool>,
+    oom_score_adj: Option<i64>,
+    annotations: BTreeMap<String, String>,
+    pid: Option<&'static str>,
+    ipc: Option<&'static str>,
+    uts: Option<&'static str>,
+}
+
+impl Settings {
+    pub(super) fn read(map: &mut Map<'_, '_>) -> Self {
+        let limits = map.read("ulimits", forms::ulimits).unwrap_or_default();
+        Self {
+            dns: map.read("dns", servers).unwrap_or_default(),
+            dns_search: map.read("dns_search", forms::word_or_list).unwrap_or_default(),
+            dns_opt: map.read("dns_opt", forms::list_of_text).unwrap_or_default(),
+            ulimits: limits.into_iter().map(|limit| (limit.name, (limit.soft, limit.hard))).collect(),
+            sysctls: map.read("sysctls", pairs).unwrap_or_default(),
+            group_add: map.read("group_add", forms::list_of_text).unwrap_or_default(),
+            tty: map.read("tty", forms::boolean),
+            stdin_open: map.read("stdin_open", forms::boolean),
+            oom_score_adj: map
+                .read("oom_score_adj", |node, diagnostics| forms::integer_in(-1000..=1000, node, diagnostics)),
+            annotations: map.read("annotations", pairs).unwrap_or_default(),
+            pid: map.read("pid", |node, diagnostics| forms::one_of(&["host", "private"], node, diagnostics)),
+            ipc: map
+                .read("ipc", |node, diagnostics| forms::one_of(&["host", "private", "shareable"], node, diagnostics)),
+            uts: map.read("uts", |node, diagnostics| forms::one_of(&["host", "private"], node, diagnostics)),
+        }
+    }
+
+    pub(super) fn attributes(&self, into: &mut Attributes) {
+        let Self {
+            dns,
+            dns_search,
+            dns_opt,
+            ulimits,
+            sysctls,
+            group_add,
+            tty,
+            stdin_open,
+            oom_score_adj,
+            annotations,
+            pid,
+            ipc,
+            uts,
+        } = self;
+        let limits: JsonMap<String, Value> =
+            ulimits.iter().map(|(name, (soft, hard))| (name.clone(), limit(*soft, *hard))).collect();
+        into.set_given("dns", json!(dns));
+        into.set_given("dns_search", json!(dns_search));
+        into.set_given("dns_opt", json!(dns_opt));
+        into.set_given("ulimits", limits);
+        into.set_given("sysctls", json!(sysctls));
+        into.set_given("group_add", json!(group_add));
+        into.set_given("tty", json!(tty));
+        into.set_given("stdin_open", json!(stdin_open));
+        into.set_given("oom_score_adj", json!(oom_score_adj));
+        into.set_given("annotations", json!(annotations));
+        into.set_given("pid", json!(pid));
+        into.set_given("ipc", json!(ipc));
+        into.set_given("uts", json!(uts));
+    }
+
+    pub(super) fn create(&self, body: &mut ContainerCreate) {
+        let limits = self.ulimits.iter().map(|(name, (soft, hard))| Rlimit {
+            kind: name.clone(),
+            soft: bound(*soft),
+            hard: bound(*hard),
+        });
+        let namespace = |mode: Option<&str>| mode.map(|mode| Namespace { nsmode: mode.to_owned(), value: None });
+        body.dns_server = self.dns.clone();
+        body.dns_search = self.dns_search.clone();
+        body.dns_option = self.dns_opt.clone();
+        body.r_limits = limits.collect();
+        body.sysctl = self.sysctls.clone();
+        body.groups = self.group_add.clone();
+        body.terminal = self.tty;
+        body.stdin = self.stdin_open;
+        body.oom_score_adj = self.oom_score_adj;
+        body.annotations = self.annotations.clone();
+        body.pidns = namespace(self.pid);
+        body.ipcns = namespace(self.ipc);
+        body.utsns = namespace(self.uts);
+    }
+}
+
+pub(super) fn seen(config: &Value, host: &Value, into: &mut Attributes) {
+    let list = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
+    // Rootless, podman adds `nofile` and `nproc` by itself; only what was set is compared.
+    let limits = host["Ulimits"].as_array().into_iter().flatten().filter_map(|each| {
+        let name = each["Name"].as_str()?.trim_start_matches("RLIMIT_").to_lowercase();
+        Some((name, limit(each["Soft"].as_i64()?, each["Hard"].as_i64()?)))
+    });
+    into.set("dns", list(&host["Dns"]));
+    into.set("dns_search", list(&host["DnsSearch"]));
+    into.set("dns_opt", list(&host["DnsOptions"]));
+    into.set("ulimits", limits.collect::<JsonMap<_, _>>());
+    into.set("group_add", list(&host["GroupAdd"]));
+    into.set("tty", config["Tty"].clone());
+    into.set("stdin_open", config["OpenStdin"].clone());
+    into.set("annotations", config["Annotations"].clone());
+    into.set("pid", host["PidMode"].clone());
+    into.set("ipc", host["IpcMode"].clone());
+    into.set("uts", host["UTSMode"].clone());
+}
+
+fn limit(soft: i64, hard: i64) -> Value {
+    json!({ "soft": soft, "hard": hard })
+}
+
+/// Podman takes what is no number of the kernel's for no limit.
+fn bound(limit: i64) -> u64 {
+    u64::try_from(limit).unwrap_or(u64::MAX)
+}
+
+fn servers(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let servers = forms::word_or_list(node, diagnostics)?;
+    if let Some(server) = servers.iter().find(|server| server.parse::<IpAddr>().is_err()) {
+        let detail = format!("{} is no address of a name server", quoted(server));
+        diagnostics.error(node.span, "Not an address", detail).help("such as `9.9.9.9`");
+        return None;
+    }
+    Some(servers)
+}
+
+fn pairs(node: &Node, diagnostics: &mut Diagnostics) -> Option<BTreeMap<String, String>> {
+    let pairs = forms::map_or_list(node, diagnostics)?;
+    Some(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect())
+}
