@@ -133,6 +133,10 @@ pub struct ContainerCreate {
     pub ipcns: Option<Namespace>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utsns: Option<Namespace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userns: Option<Namespace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_configuration: Option<LogConfig>,
     pub restart_policy: String,
     /// `conmon`, `container`, `healthy` or `ignore`.
     #[serde(rename = "sdnotifyMode", skip_serializing_if = "Option::is_none")]
@@ -159,6 +163,18 @@ impl std::fmt::Debug for ContainerCreate {
 pub struct Device {
     /// `/dev/dri:/dev/dri:rwm` as podman splits it itself, or a CDI name.
     pub path: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogConfig {
+    pub driver: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// One of getrlimit(2), such as `nofile`.
@@ -243,6 +259,9 @@ pub struct Memory {
     pub limit: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reservation: Option<i64>,
+    /// Memory and swap together; -1 is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -253,6 +272,9 @@ pub struct Cpu {
     pub period: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares: Option<u64>,
+    /// Such as `0-1,3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

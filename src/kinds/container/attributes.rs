@@ -61,6 +61,13 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("pid", Action::Replace),
     attribute("ipc", Action::Replace),
     attribute("uts", Action::Replace),
+    attribute("userns_mode", Action::Replace).blind(), // inspect shows the ranges that came of it
+    attribute("log_driver", Action::Replace),
+    attribute("log_options", Action::Replace).keys().blind(), // inspect shows some, in other words
+    attribute("mem_reservation", Action::Replace),
+    attribute("memswap_limit", Action::Replace),
+    attribute("cpu_shares", Action::Replace),
+    attribute("cpuset", Action::Replace),
     attribute("restart", Action::Reload),
     attribute("depends_on", Action::Reload).keys(),
     attribute("stop_grace_period", Action::Reload),

@@ -160,10 +160,17 @@ fn health(check: &Healthcheck) -> Option<HealthConfig> {
 
 fn limits(container: &Container) -> Option<ResourceLimits> {
     let limits = ResourceLimits {
-        memory: container
-            .memory
-            .map(|limit| Memory { limit: Some(i64::try_from(limit).unwrap_or(i64::MAX)), reservation: None }),
-        cpu: container.cpus.map(|cpus| Cpu { quota: Some(quota_us(cpus)), period: Some(CPU_PERIOD_US), shares: None }),
+        memory: container.memory.map(|limit| Memory {
+            limit: Some(i64::try_from(limit).unwrap_or(i64::MAX)),
+            reservation: None,
+            swap: None,
+        }),
+        cpu: container.cpus.map(|cpus| Cpu {
+            quota: Some(quota_us(cpus)),
+            period: Some(CPU_PERIOD_US),
+            shares: None,
+            cpus: None,
+        }),
         pids: container.pids_limit.map(|limit| Pids { limit }),
     };
     (limits != ResourceLimits::default()).then_some(limits)

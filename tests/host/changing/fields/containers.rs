@@ -131,6 +131,13 @@ fn of_settings() -> Vec<Case> {
         .path("nofile")
         .told(json!({ "soft": 100, "hard": 100 }), json!({ "soft": 50, "hard": 90 }))
         .shown(Shown::Holds("/HostConfig/Ulimits", ["\"Soft\":100", "\"Soft\":50"])),
+    ]
+}
+
+/// What the kernel gives the process, and where its output goes.
+fn of_namespaces() -> Vec<Case> {
+    let words = |words: &[&str]| json!(words);
+    vec![
         // Inspect shows none; the process has them.
         case(
             "sysctls",
@@ -174,6 +181,22 @@ fn of_settings() -> Vec<Case> {
             "shareable",
             "host",
         ),
+        case("userns_mode", "replace", json!({ "userns_mode": "keep-id" }), json!({ "userns_mode": "host" })),
+        case("log_driver", "replace", json!({ "logging": { "driver": "json-file" } }), {
+            json!({ "logging": { "driver": "journald" } })
+        })
+        .told("k8s-file", "journald")
+        .at("/HostConfig/LogConfig/Type", "k8s-file", "journald"),
+        case(
+            "log_options",
+            "replace",
+            json!({ "logging": { "driver": "k8s-file", "options": { "max-size": "1m" } } }),
+            json!({ "logging": { "driver": "k8s-file", "options": { "max-size": "2m" } } }),
+        )
+        .on(json!({ "logging": { "driver": "k8s-file" } }))
+        .path("max-size")
+        .told("1m", "2m")
+        .shown(Shown::Holds("/HostConfig/LogConfig/Size", ["1.0", "2.0"])),
         case("uts", "replace", json!({ "uts": "host" }), json!({ "uts": "private" })).at(
             "/HostConfig/UTSMode",
             "host",
@@ -413,7 +436,7 @@ fn of_life(user: &User) -> Vec<Case> {
 
 fn cases(user: &User) -> Cases {
     named(
-        [of_the_process(), of_settings(), of_rights(), of_networks(user), of_mounts(), of_life(user)]
+        [of_the_process(), of_settings(), of_namespaces(), of_rights(), of_networks(user), of_mounts(), of_life(user)]
             .into_iter()
             .flatten()
             .collect(),

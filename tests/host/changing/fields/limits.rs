@@ -14,6 +14,11 @@ pub(super) fn cases() -> Cases {
             json!({ "cpus": 0.5 }),
             json!({ "deploy": { "resources": { "limits": { "cpus": "1.25" } } } }),
         ),
+        case("mem_reservation", "replace", json!({ "mem_reservation": "32m" }), json!({ "mem_reservation": "33m" })),
+        case("memswap_limit", "replace", json!({ "memswap_limit": "96m" }), json!({ "memswap_limit": "97m" }))
+            .on(json!({ "mem_limit": "64m" })),
+        case("cpu_shares", "replace", json!({ "cpu_shares": 512 }), json!({ "cpu_shares": 513 })),
+        case("cpuset", "replace", json!({ "cpuset": "0" }), json!({ "cpuset": "0-1" })),
         case(
             "pids_limit",
             "replace",
