@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Files may include files, this deep.
 const DEPTH_MAX: usize = 16;
 /// Files that all `include`s together may read; the same file counts each time.
-const LOADED_MAX: usize = 256;
+pub(super) const LOADED_MAX: usize = 256;
 
 const KEYS: &[&str] = &["path", "env_file", "project_directory"];
 
@@ -98,7 +98,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A path of an entry, from the directory of the file that holds it.
-    fn local_path(&mut self, text: &str, span: Span) -> Option<PathBuf> {
+    pub(super) fn local_path(&mut self, text: &str, span: Span) -> Option<PathBuf> {
         if text.contains("://") || text.starts_with("git@") {
             let detail = format!("{} is not a file of this machine", quoted(text));
             self.diagnostics.error(span, "Not a file", detail).help("fetch it first, and include the local copy");

@@ -2,6 +2,7 @@
 //! hold is for the kinds; this knows only which names are sections.
 
 mod environment;
+mod extends;
 mod include;
 mod profiles;
 mod top;
@@ -179,6 +180,7 @@ impl<'a> Loader<'a> {
                 let parent = Parent { vars: vars.clone(), env_files: scope.env_files.clone() };
                 self.include(&path, include, &mut root, &parent, &mut scope);
             }
+            self.extend(&mut root, &mut scope);
             roots.push(root);
         }
         let mut roots = roots.into_iter();

@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostics, render};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod extends;
 mod hostile;
 mod includes;
 

@@ -63,7 +63,6 @@ pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     ("build", "building images is not part of this version; build it and name it in `image`"),
     ("secrets", "secrets are not part of this version; use `env_file` with mode 0600"),
     ("configs", "configs are not part of this version; mount a file under `volumes`"),
-    ("extends", "extends is not part of this version; use a YAML anchor"),
     ("links", "it is Docker's old way; containers of one network reach each other by name"),
     ("external_links", "it is Docker's old way; join the other's network"),
     ("scale", "one container a name; declare several"),
