@@ -99,7 +99,7 @@ impl Verb {
 
     fn run(&self, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
         match self {
-            Verb::Validate(_) => validate::run(common, ui),
+            Verb::Validate(args) => validate::run(args, common, ui),
             Verb::Graph(args) => graph::run(args, common, ui),
             Verb::Plan(args) => plan::run(args, common, ui),
             Verb::Apply(args) => apply::run(args, common, ui),

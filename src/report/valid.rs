@@ -20,11 +20,19 @@ pub struct ValidJson<'a> {
     pub resources: usize,
     /// Warnings, in the order of their places.
     pub diagnostics: &'a [DiagnosticJson],
+    /// What all the files come to, with `--print`.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub resolved: Option<serde_yaml::Value>,
 }
 
 impl<'a> ValidJson<'a> {
-    pub fn new(stack: &'a str, resources: usize, diagnostics: &'a [DiagnosticJson]) -> Self {
-        Self { format_version: FORMAT_VERSION, stack, valid: true, resources, diagnostics }
+    pub fn new(
+        stack: &'a str,
+        resources: usize,
+        diagnostics: &'a [DiagnosticJson],
+        resolved: Option<serde_yaml::Value>,
+    ) -> Self {
+        Self { format_version: FORMAT_VERSION, stack, valid: true, resources, diagnostics, resolved }
     }
 }
 

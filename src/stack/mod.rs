@@ -6,6 +6,7 @@ pub mod forms;
 mod interpolate;
 mod load;
 mod merge;
+mod print;
 pub mod source;
 pub mod yaml;
 
@@ -14,3 +15,4 @@ mod tests;
 
 pub use interpolate::{EnvironmentUse, Variable};
 pub use load::{Inactive, LoadOptions, Section, Stack, load, load_from};
+pub use print::print;

@@ -391,3 +391,52 @@ containers:
     let session = session.with("STACKCTL_PROFILES", "other, tools");
     assert_eq!(graph(&session, &[]), [true, false]);
 }
+
+#[test]
+fn what_the_files_come_to_can_be_printed_and_read_again() {
+    let session = Session::new("print").with("TOKEN", "geheim");
+    session.file(
+        "stack.yaml",
+        "\
+version: 1
+stack: s
+vars: { tag: \"1.10\" }
+x-common: &common { network_mode: none }
+containers:
+  base: { image: \"localhost/x:${tag}\", environment: { PRICE: \"5$$\", TOKEN: \"${TOKEN}\" }, <<: *common }
+  web: { extends: base, command: [a, 'on'] }
+  debug: { extends: base, profiles: [debug] }
+",
+    );
+    session.file("over.yaml", "containers: { web: { environment: [MORE=1] } }\n");
+    let expected = "\
+version: 1
+stack: s
+containers:
+  base:
+    image: localhost/x:1.10
+    environment:
+      PRICE: 5$$
+      TOKEN: ${TOKEN}
+    network_mode: none
+  web:
+    image: localhost/x:1.10
+    environment:
+      PRICE: 5$$
+      TOKEN: ${TOKEN}
+      MORE: '1'
+    network_mode: none
+    command:
+    - a
+    - on
+";
+    let files = ["-f", "stack.yaml", "-f", "over.yaml"];
+    let told = session.run(&[&["validate", "--print"], &files[..]].concat());
+    told.says(0, &[]).keeps_silent_about("geheim");
+    check(&told.stdout, expected);
+    session.file("whole.yaml", &told.stdout);
+    let again = session.run(&["validate", "--print", "-f", "whole.yaml"]);
+    check(&again.says(0, &[]).stdout, expected);
+    let json = session.run(&[&["validate", "--print", "--format", "json"], &files[..]].concat()).json();
+    assert_eq!(json["resolved"]["containers"]["web"]["environment"]["MORE"], "1", "{json:#}");
+}

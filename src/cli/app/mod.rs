@@ -183,14 +183,7 @@ pub enum Purpose {
 /// There is no stack file, or it is invalid: with all its findings.
 pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: &Ui) -> Result<Loaded, Failure> {
     let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
-    let sections: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.section).collect();
-    let options = LoadOptions {
-        vars: common.vars.iter().cloned().collect(),
-        env_files: common.env_files.clone(),
-        profiles: profiles(common, &surroundings.environment),
-        sections: &sections,
-    };
-    let (stack, sources, mut diagnostics) = stack::load(&files, &surroundings.environment, &options);
+    let (stack, sources, mut diagnostics) = read(&files, common, surroundings);
     let resolved = match stack {
         Some(stack) => resolve_for(purpose, &stack, &sources, surroundings, &mut diagnostics)?,
         None => None,
@@ -210,6 +203,24 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
         file,
         warnings: rows(&diagnostics, &sources),
     })
+}
+
+/// What the files come to, as one file. To be asked for what was loaded well.
+pub fn as_one_file(common: &Common, surroundings: &Surroundings) -> Result<serde_yaml::Value, Failure> {
+    let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
+    let (stack, sources, diagnostics) = read(&files, common, surroundings);
+    stack.map(|stack| stack::print(&stack)).ok_or_else(|| Failure::invalid(&diagnostics, &sources))
+}
+
+fn read(files: &[PathBuf], common: &Common, surroundings: &Surroundings) -> (Option<Stack>, Sources, Diagnostics) {
+    let sections: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.section).collect();
+    let options = LoadOptions {
+        vars: common.vars.iter().cloned().collect(),
+        env_files: common.env_files.clone(),
+        profiles: profiles(common, &surroundings.environment),
+        sections: &sections,
+    };
+    stack::load(files, &surroundings.environment, &options)
 }
 
 /// Those that were named; else those of the environment, where Compose has `COMPOSE_PROFILES`.
