@@ -4,6 +4,7 @@
 pub mod container;
 pub mod directory;
 mod env_file;
+pub mod file;
 pub mod image;
 pub mod labels;
 mod named;
@@ -17,4 +18,4 @@ use crate::desired::Kind;
 
 /// Every kind of the tool, in the order in which their objects are listed.
 pub const ALL: &[&Kind] =
-    &[&directory::KIND, &network::KIND, &volume::KIND, &image::KIND, &container::KIND, &service::KIND];
+    &[&directory::KIND, &file::KIND, &network::KIND, &volume::KIND, &image::KIND, &container::KIND, &service::KIND];

@@ -5,6 +5,7 @@ mod converging;
 mod destroying;
 mod drift;
 mod fields;
+mod files;
 mod hostile;
 mod interrupted;
 mod killed;

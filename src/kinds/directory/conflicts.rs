@@ -31,6 +31,7 @@ pub(super) fn find(directory: &Directory, observed: &Observed) -> Vec<Risk> {
                 vec!["Move it away, or write another path.".to_owned()],
             )],
         },
+        Some(Seen::Absent) if directory.origin == Origin::File => Vec::new(),
         Some(Seen::Absent) => missing(directory, observed),
         Some(Seen::Unknown(why)) => standing(&directory.path, observed)
             .filter(|(_, info)| !info.writable)

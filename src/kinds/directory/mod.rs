@@ -38,6 +38,8 @@ enum Origin {
     Implied,
     /// A mount needs it, and nothing above it is declared: it must be there already.
     MustExist,
+    /// What is mounted is a file that the stack file declares.
+    File,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +100,11 @@ impl Resource for Directory {
 
     fn link(&mut self, declared: &Declared<'_>, _diagnostics: &mut Diagnostics) {
         let home = &declared.context.home;
+        let file = Address::new("file", self.address.name());
+        if self.origin == Origin::MustExist && declared.resources.contains_key(&file) {
+            (self.above, self.origin) = (Some(file), Origin::File);
+            return;
+        }
         for ancestor in self.path.ancestors().skip(1) {
             let candidate = address(ancestor, home);
             let Some(known) = declared.resources.get(&candidate) else { continue };
@@ -118,7 +125,7 @@ impl Resource for Directory {
         let info = match observed.paths.get(&self.path) {
             None => return Seen::Unknown("it was not looked at".to_owned()),
             Some(Seen::Unknown(why)) => return Seen::Unknown(why.clone()),
-            Some(Seen::Absent) if self.origin == Origin::MustExist => {
+            Some(Seen::Absent) if matches!(self.origin, Origin::MustExist | Origin::File) => {
                 return Seen::Present(Object { attributes: self.attributes(), last_applied: None });
             }
             Some(Seen::Absent) => return Seen::Absent,

@@ -21,6 +21,7 @@ use crate::desired::{
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::kinds::container::{Needs, Restart, UnitDependencies};
+use crate::kinds::file;
 use crate::kinds::unit::{self, BootWait, Found, Unit};
 use crate::observed::{Observed, PathKind, Query, Seen, Sort};
 use crate::probe::Readiness;
@@ -66,6 +67,8 @@ pub struct Service {
     readiness: Option<Readiness>,
     boot_waits: Vec<BootWait>,
     unit_dependencies: UnitDependencies,
+    /// Files that it names and the stack file declares; filled by linking.
+    files: BTreeMap<PathBuf, Address>,
 }
 
 impl Service {
@@ -131,12 +134,20 @@ impl Resource for Service {
             let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
             Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
         };
-        self.depends_on.iter().filter_map(edge).collect()
+        let file = |on: &Address| Dependency { on: on.clone(), condition: Condition::Exists, restart: false };
+        self.depends_on.iter().filter_map(edge).chain(self.files.values().map(file)).collect()
     }
 
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
         let linked = crate::kinds::container::link_needs(&mut self.depends_on, declared, diagnostics);
         (self.unit_dependencies, self.boot_waits) = linked;
+        let program = self.exec.first().filter(|program| program.starts_with('/')).map(PathBuf::from);
+        let named = self.env_files.iter().map(|(path, _)| path.clone()).chain(program);
+        let declared_file = |path: PathBuf| {
+            let address = file::address(&path, &declared.context.home);
+            declared.resources.contains_key(&address).then_some((path, address))
+        };
+        self.files = named.filter_map(declared_file).collect();
     }
 
     fn query(&self, query: &mut Query) {
@@ -176,8 +187,12 @@ impl Resource for Service {
         let unit = self.unit();
         let names = unit::conflicts(&unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
         let mut risks: Vec<Risk> = names.chain(unit::drop_ins(&unit, observed, &self.context)).collect();
-        risks.extend(self.env_files.iter().filter_map(|(path, required)| env_file(path, *required, observed)));
-        risks.extend(self.exec.first().and_then(|program| missing_program(program, observed)));
+        let is_made =
+            |path: &PathBuf| self.files.contains_key(path) && observed.paths.get(path).is_some_and(Seen::is_absent);
+        let env_files = self.env_files.iter().filter(|(path, _)| !is_made(path));
+        risks.extend(env_files.filter_map(|(path, required)| env_file(path, *required, observed)));
+        let program = self.exec.first().filter(|program| !is_made(&PathBuf::from(program)));
+        risks.extend(program.and_then(|program| missing_program(program, observed)));
         risks
     }
 

@@ -84,6 +84,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         readiness: map.read("healthcheck", host_readiness),
         boot_waits: Vec::new(),
         unit_dependencies: UnitDependencies::default(),
+        files: BTreeMap::new(),
     };
     let mut service = service;
     if service.kind == "oneshot" && map.take("restart").is_none() {
