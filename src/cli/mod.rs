@@ -1,6 +1,6 @@
 //! The command line: one file a verb, each of which reads its options, calls what decides, and hands the value to `report`.
 //!
-//! Only `ui.rs` prints, only `app.rs` puts the parts together and knows the kinds and the real machine. Nothing outside this module may
+//! Only `ui.rs` prints, only `app/` puts the parts together and knows the kinds and the real machine. Nothing outside this module may
 //! use it. `--help` and `--version` end before anything is read, opened or started.
 
 pub mod app;

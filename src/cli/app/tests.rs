@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{place_on_disk, sizes, stack_files};
+use super::load::stack_files;
+use super::{place_on_disk, sizes};
 use crate::address::Address;
 use crate::cli::failure::Exit;
 use crate::observed::{Observed, Volume};
