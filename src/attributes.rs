@@ -150,6 +150,16 @@ impl Secrets {
     }
 }
 
+/// Text that is a secret: it is handed on, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 /// Is the value the keyed hash of a secret, which a report shows as such?
 pub fn is_sealed(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(SEALED))

@@ -3,7 +3,7 @@
 //!
 //! No I/O: a resource says what it wants to know, reads the answer, and writes down steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -69,6 +69,13 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// With more that differs; the action is the greatest that any of it costs.
+    pub fn and(mut self, more: Vec<AttributeChange>) -> Self {
+        self.action = more.iter().map(|change| change.on_change).fold(self.action, Action::max);
+        self.attributes.extend(more);
+        self
+    }
+
     /// Did this attribute, or a key of it, change?
     pub fn has(&self, path: &str) -> bool {
         self.attributes.iter().any(|change| {
@@ -146,6 +153,16 @@ pub trait Resource: std::fmt::Debug {
         self.address().name().to_owned()
     }
 
+    /// The same, once this plan is carried out: of what gets a new name with each version. `made_anew`: the user asks for it.
+    fn name_after(&self, _observed: &Observed, _made_anew: bool) -> String {
+        self.name_on_machine()
+    }
+
+    /// What it was made with and is not what its neighbours are by now, or will be once this plan is carried out.
+    fn outdated(&self, _observed: &Observed, _neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
+        Vec::new()
+    }
+
     /// Does the file declare it itself, rather than another resource imply it?
     fn declares(&self) -> bool {
         self.span().is_some()
@@ -211,6 +228,8 @@ pub struct Known {
 pub struct Neighbours<'a> {
     pub resources: &'a BTreeMap<Address, Box<dyn Resource>>,
     pub context: &'a Context,
+    /// What the user wants made anew although nothing differs.
+    pub replace: &'a BTreeSet<Address>,
     /// Does systemd's user manager run the containers? Else podman's own restart policy does (design §2.2).
     pub systemd: bool,
 }
@@ -243,6 +262,13 @@ pub struct Kind {
 
 /// One entry of a section, with its key, to the resources that it declares.
 pub type Read = fn(&Key, &Node, &mut Reading<'_>) -> Vec<Box<dyn Resource>>;
+
+impl Neighbours<'_> {
+    /// What another has for a name once this plan is carried out.
+    pub fn name_after(&self, address: &Address, observed: &Observed) -> Option<String> {
+        Some(self.resources.get(address)?.name_after(observed, self.replace.contains(address)))
+    }
+}
 
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

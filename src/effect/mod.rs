@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::probe::Readiness;
 
-pub use podman::{ContainerCreate, Endpoint, NetworkCreate, VolumeCreate};
+pub use podman::{ContainerCreate, Endpoint, NetworkCreate, SecretCreate, SecretSource, VolumeCreate};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -62,6 +62,12 @@ pub enum Podman {
     /// Of a stopped container, its anonymous volumes kept.
     RemoveContainer {
         name: String,
+    },
+    CreateSecret(SecretCreate),
+    /// Nothing is done while a container's label of the key `named_in` holds the name as a JSON text.
+    RemoveSecret {
+        name: String,
+        named_in: &'static str,
     },
 }
 
@@ -201,6 +207,8 @@ impl fmt::Display for Podman {
             Podman::UnpauseContainer { name } => write!(f, "unpause container {name}"),
             Podman::RenameContainer { from, to } => write!(f, "rename container {from} to {to}"),
             Podman::RemoveContainer { name } => write!(f, "remove container {name}"),
+            Podman::CreateSecret(secret) => write!(f, "create secret {}", secret.name),
+            Podman::RemoveSecret { name, named_in: _ } => write!(f, "remove secret {name}"),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::Hidden;
+
 /// `POST /libpod/networks/create`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkCreate {
@@ -39,6 +41,36 @@ pub struct VolumeCreate {
     pub label: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+}
+
+/// `POST /libpod/secrets/create`; the value is the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretCreate {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub source: SecretSource,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    Given(Hidden),
+    /// Letters and digits, made when the call is.
+    Generated {
+        length: usize,
+    },
+}
+
+/// A secret as a file in the container. Podman copies it in when the container is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SecretMount {
+    pub source: String,
+    pub target: String,
+    #[serde(rename = "UID")]
+    pub uid: u32,
+    #[serde(rename = "GID")]
+    pub gid: u32,
+    pub mode: u32,
 }
 
 /// How a container is attached to a network.
@@ -137,6 +169,11 @@ pub struct ContainerCreate {
     pub userns: Option<Namespace>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretMount>,
+    /// Variable -> secret. Podman looks the secret up at each start.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_env: BTreeMap<String, String>,
     pub restart_policy: String,
     /// `conmon`, `container`, `healthy` or `ignore`.
     #[serde(rename = "sdnotifyMode", skip_serializing_if = "Option::is_none")]

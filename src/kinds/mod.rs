@@ -10,6 +10,7 @@ pub mod labels;
 mod named;
 pub mod network;
 mod quadlet;
+pub mod secret;
 pub mod service;
 pub mod unit;
 pub mod volume;
@@ -17,5 +18,13 @@ pub mod volume;
 use crate::desired::Kind;
 
 /// Every kind of the tool, in the order in which their objects are listed.
-pub const ALL: &[&Kind] =
-    &[&directory::KIND, &file::KIND, &network::KIND, &volume::KIND, &image::KIND, &container::KIND, &service::KIND];
+pub const ALL: &[&Kind] = &[
+    &directory::KIND,
+    &file::KIND,
+    &network::KIND,
+    &volume::KIND,
+    &secret::KIND,
+    &image::KIND,
+    &container::KIND,
+    &service::KIND,
+];

@@ -1,7 +1,7 @@
 //! The key that secrets are hashed with. Made once: two runs that start at the same time end with the same one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Secrets>, LedgerError> {
 
 pub(super) fn random<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     Ok(bytes)
 }
 

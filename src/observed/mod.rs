@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
-pub use podman::{Container, ContainerState, Engine, Health, Image, Network, Volume};
+pub use podman::{Container, ContainerState, Engine, Health, Image, Network, Secret, Volume};
 pub use query::Query;
 pub use systemd::{Manager, Unit};
 
@@ -55,6 +55,8 @@ pub struct Observed {
     pub containers: BTreeMap<String, Container>,
     pub networks: BTreeMap<String, Network>,
     pub volumes: BTreeMap<String, Volume>,
+    /// This stack's, and those asked for by name whoever owns them.
+    pub secrets: BTreeMap<String, Secret>,
     /// By the reference that was asked for.
     pub images: BTreeMap<String, Seen<Image>>,
     /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.
@@ -78,6 +80,7 @@ pub enum Sort {
     Containers,
     Networks,
     Volumes,
+    Secrets,
     Units,
     Listeners,
 }

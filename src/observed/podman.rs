@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::attributes::Hidden;
+
 /// The API service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
@@ -111,6 +113,15 @@ pub struct Volume {
     pub labels: BTreeMap<String, String>,
     pub options: BTreeMap<String, String>,
     pub mountpoint: String,
+}
+
+/// A secret of podman.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Secret {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    /// Only where it was asked for, since its hash can no longer be told: the key is another.
+    pub value: Option<Hidden>,
 }
 
 /// A local image under the reference that was asked for.

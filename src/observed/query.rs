@@ -17,6 +17,10 @@ pub struct Query {
     pub all_containers: bool,
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
+    /// By name, with their versions, beside this stack's own.
+    pub secrets: BTreeSet<String>,
+    /// Names of those whose values are wanted too.
+    pub secret_values: BTreeSet<String>,
     pub images: BTreeSet<String>,
     pub units: BTreeSet<String>,
     /// Units whose details are read property by property.

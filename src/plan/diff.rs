@@ -38,8 +38,7 @@ pub fn compare(
             }
         }
     }
-    let action = attributes.iter().map(|change| change.on_change).max().unwrap_or(Action::None);
-    Difference { action, attributes }
+    Difference { action: Action::None, attributes: Vec::new() }.and(attributes)
 }
 
 fn compare_keys(

@@ -24,6 +24,7 @@ impl<'a> Inputs<'a> {
 
     pub(super) fn neighbours(&self) -> Neighbours<'a> {
         let systemd = !self.observed.manager.is_absent();
-        Neighbours { resources: &self.desired.resources, context: self.context, systemd }
+        let replace = &self.options.replace;
+        Neighbours { resources: &self.desired.resources, context: self.context, replace, systemd }
     }
 }

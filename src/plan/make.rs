@@ -92,7 +92,8 @@ fn difference(inputs: &Inputs<'_>, resource: &dyn Resource) -> Result<Difference
         Seen::Present(object) => {
             let last = last_applied(kind.attributes, object.last_applied.clone(), remembered);
             let Object { attributes: _, last_applied: _ } = &object;
-            Ok(diff::compare(kind.attributes, &resource.attributes(), &object, last.as_ref()))
+            let found = diff::compare(kind.attributes, &resource.attributes(), &object, last.as_ref());
+            Ok(found.and(resource.outdated(inputs.observed, &inputs.neighbours())))
         }
     }
 }

@@ -18,6 +18,7 @@ mod one_thing;
 mod options;
 mod owners;
 mod pulling;
+mod secrets;
 mod starting;
 mod waiting;
 mod without_systemd;

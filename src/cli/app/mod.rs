@@ -417,10 +417,13 @@ impl<M: Observe, R: Memory> App<M, R> {
     }
 }
 
-/// Is there a change that replaces what this address stands for? Data is never replaced.
+/// Is there a change that replaces what this address stands for? Of a volume it would lose what that holds; the next version
+/// of a secret stands beside the old one.
 pub fn is_replaceable(address: &Address) -> bool {
     let kind = kinds::ALL.iter().find(|kind| kind.name == address.kind());
-    kind.is_some_and(|kind| !kind.holds_data && kind.attributes.iter().any(|row| row.on_change == Action::Replace))
+    kind.is_some_and(|kind| {
+        kind.name != kinds::volume::KIND.name && kind.attributes.iter().any(|row| row.on_change == Action::Replace)
+    })
 }
 
 /// What the ledger has to keep of a resource that is as it should be, by key: its own facts, and what was applied, so that

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, systemd};
+use super::{Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, secrets, systemd};
 use crate::attributes::{Attribute, Attributes, attribute};
 use crate::change::Action;
 
@@ -68,6 +68,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("memswap_limit", Action::Replace),
     attribute("cpu_shares", Action::Replace),
     attribute("cpuset", Action::Replace),
+    attribute("secrets", Action::Replace).keys().blind(), // inspect shows neither targets nor variables
     attribute("restart", Action::Reload),
     attribute("depends_on", Action::Reload).keys(),
     attribute("stop_grace_period", Action::Reload),
@@ -135,6 +136,7 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("cpus", json!(container.cpus));
     attributes.set_given("pids_limit", json!(container.pids_limit));
     container.settings.attributes(&mut attributes);
+    attributes.set_given("secrets", secrets::attribute(&container.secrets));
     attributes
 }
 

@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes};
+use serde_json::json;
+
+use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, secrets};
 use crate::effect::podman::{
     Cpu, Device, HealthConfig, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
 };
 use crate::effect::{ContainerCreate, Endpoint};
-use crate::kinds::labels;
+use crate::kinds::{labels, secret};
 
 /// The scheduler's period that `cpus` is a share of: the kernel's and podman's default, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
 
-pub(super) fn body(container: &Container, name: &str, systemd: bool) -> ContainerCreate {
-    let spec = attributes::created_with(container);
+pub(super) fn body(container: &Container, name: &str, systemd: bool, versions: &secrets::Versions) -> ContainerCreate {
+    let mut spec = attributes::created_with(container);
+    if !versions.is_empty() {
+        spec.set(secret::VERSIONS, json!(versions));
+    }
     let mut all_labels = labels::ours(&container.context.stack, &container.address, &spec, &container.labels);
     if systemd {
         all_labels.insert(labels::UNIT.to_owned(), container.unit_name());
@@ -58,6 +63,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool) -> Containe
         ..ContainerCreate::default()
     };
     container.settings.create(&mut body);
+    secrets::create(&container.secrets, versions, &mut body);
     body
 }
 

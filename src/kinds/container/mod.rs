@@ -7,6 +7,7 @@ mod attributes;
 mod conflicts;
 mod create;
 mod observe;
+mod secrets;
 mod settings;
 mod spec;
 mod steps;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::Attributes;
-use crate::change::{Risk, Steps};
+use crate::change::{AttributeChange, Risk, Steps};
 use crate::desired::{
     Condition, Context, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object, Resource,
 };
@@ -89,6 +90,7 @@ pub struct Container {
     cpus: Option<f64>,
     pids_limit: Option<i64>,
     settings: settings::Settings,
+    secrets: secrets::Uses,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
@@ -290,6 +292,7 @@ impl Resource for Container {
                 MountSource::Tmpfs { .. } => {}
             }
         }
+        all.extend(secrets::addresses(&self.secrets).into_iter().map(exists));
         all.extend(self.depends_on.iter().filter_map(|needs| {
             let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
             Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
@@ -333,6 +336,10 @@ impl Resource for Container {
 
     fn seen(&self, observed: &Observed) -> Seen<Object> {
         observe::seen(self, observed)
+    }
+
+    fn outdated(&self, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
+        secrets::outdated(self, observed, neighbours)
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {

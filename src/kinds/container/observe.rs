@@ -9,7 +9,7 @@ use super::attributes::{UNIT_ROWS, created_with};
 use super::{Container, MountSource, settings, systemd};
 use crate::attributes::Attributes;
 use crate::desired::Object;
-use crate::kinds::labels;
+use crate::kinds::{labels, secret};
 use crate::observed::{self, ContainerState, Observed, Seen, Sort};
 
 const FINGERPRINT: &str = "fingerprint";
@@ -56,7 +56,10 @@ impl<'o> Lies<'o> {
 
 /// Was it made from exactly what is desired now?
 pub(super) fn is_as_desired(container: &Container, found: &observed::Container) -> bool {
-    labels::last_applied(&found.labels).is_some_and(|spec| spec == created_with(container))
+    labels::last_applied(&found.labels).is_some_and(|mut spec| {
+        spec.0.remove(secret::VERSIONS);
+        spec == created_with(container)
+    })
 }
 
 pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {

@@ -1,16 +1,17 @@
 //! The calls of a container. The order inside a replace is the promise: before the commit everything can be taken back, and
 //! at every point in between a boot finds an old or a new one to start.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
 use super::observe::{Lies, is_as_desired};
-use super::{Container, create, systemd};
+use super::{Container, create, secrets, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
 use crate::effect::{Effect, Endpoint, Files, Podman, Systemd, Wait};
-use crate::kinds::{labels, unit};
+use crate::kinds::{labels, secret, unit};
 use crate::observed::{self, Observed, Seen};
 
 /// How long a one-shot may run while somebody waits for it.
@@ -25,13 +26,15 @@ pub(super) fn steps(
     observed: &Observed,
     neighbours: &Neighbours<'_>,
 ) -> Steps {
-    let calls = Calls { container, systemd: neighbours.systemd };
+    let lies = Lies::of(container, observed);
+    let versions = secrets::versions(container, observed, neighbours);
+    let superseded = secrets::superseded(lies, observed, neighbours);
+    let calls = Calls { container, systemd: neighbours.systemd, versions, superseded };
     let prepare = if neighbours.systemd {
         systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
     } else {
         Vec::new()
     };
-    let lies = Lies::of(container, observed);
     let waits = waits(container, neighbours);
     let back = lies
         .renamed
@@ -138,6 +141,10 @@ fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, obse
 struct Calls<'a> {
     container: &'a Container,
     systemd: bool,
+    /// Of the secrets that it is made with.
+    versions: secrets::Versions,
+    /// Those that go at its commit.
+    superseded: BTreeSet<String>,
 }
 
 impl Calls<'_> {
@@ -192,7 +199,7 @@ impl Calls<'_> {
 
     /// A new one stays when it does not come up: its log and what it wrote are what the user needs to see.
     fn make(&self, waits: Vec<Step>) -> Vec<Step> {
-        let body = create::body(self.container, &self.container.name, self.systemd);
+        let body = create::body(self.container, &self.container.name, self.systemd, &self.versions);
         let create = step(podman(Podman::CreateContainer(Box::new(body)))).commit();
         [vec![create], waits, self.start()].concat()
     }
@@ -212,7 +219,7 @@ impl Calls<'_> {
         let (live, parked, next) = (&container.name, container.parked(), container.next());
         let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven;
         let mut steps = if is_sick { self.put_back(lies) } else { self.put_in_order(lies) };
-        let body = create::body(container, &next, self.systemd);
+        let body = create::body(container, &next, self.systemd, &self.versions);
         steps.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
         steps.extend(waits);
         if !is_sick {
@@ -319,6 +326,7 @@ impl Calls<'_> {
     fn prove(&self) -> Vec<Step> {
         let mut steps = self.up();
         steps.push(step(remove_container(&self.container.parked())).commit());
+        steps.extend(self.superseded.iter().map(|name| step(secret::remove_version(name.clone()))));
         steps
     }
 }

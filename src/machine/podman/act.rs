@@ -16,6 +16,7 @@ use super::client::{CHANGE, Client, STORAGE, part, query, within};
 use super::failure::CallError;
 use super::look::{image, inspect, list, logs_tail, network, volume};
 use super::pull;
+use super::secrets;
 use super::shapes::or_default;
 use crate::effect::podman::HealthConfig;
 use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
@@ -54,11 +55,13 @@ pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progres
         Podman::UnpauseContainer { name } => unpause(client, name).await,
         Podman::RenameContainer { from, to } => rename(client, from, to).await,
         Podman::RemoveContainer { name } => remove_container(client, name).await,
+        Podman::CreateSecret(wanted) => secrets::create(client, wanted).await,
+        Podman::RemoveSecret { name, named_in } => secrets::remove(client, name, named_in, progress).await,
     }
 }
 
 /// Is that what we were about to create? Every label that we would have given says so.
-fn is_ours(have: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+pub(super) fn is_ours(have: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
     !wanted.is_empty() && wanted.iter().all(|(key, value)| have.get(key) == Some(value))
 }
 

@@ -124,6 +124,13 @@ impl Client {
         self.act.post(format!("{PREFIX}{path}"), payload, Headers::none()).await
     }
 
+    /// Bytes as they are: podman keeps what it is sent, and takes a form for one.
+    pub(super) async fn post_bytes(&self, path: &str, bytes: Vec<u8>, patience: Duration) -> Result<(), CallError> {
+        let payload = Payload::Text(Body::from(bytes));
+        let sent = async { answer(self.act.post(format!("{PREFIX}{path}"), payload, Headers::none()).await?).await };
+        within(patience, sent).await.map(drop)
+    }
+
     pub(super) async fn delete(&self, path: &str, patience: Duration) -> Result<Vec<u8>, CallError> {
         within(patience, async { answer(self.act.delete(format!("{PREFIX}{path}")).await?).await })
             .await

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::Podman;
 use super::client::{Client, LOOK, part, query, within};
 use super::failure::CallError;
+use super::secrets;
 use super::shapes::{ImageRow, NetworkRow, Row, VolumeRow, health, inspected};
+use crate::attributes::Hidden;
 use crate::machine::{Failure, FailureKind};
-use crate::observed::{Container, Engine, Health, Image, Network, Volume};
+use crate::observed::{Container, Engine, Health, Image, Network, Secret, Volume};
 
 /// Bytes of one line of a container's log, so that a binary blob does not fill the screen.
 const LINE_BYTES_MAX: usize = 2000;
@@ -89,6 +91,20 @@ impl Podman {
         let rows: Vec<VolumeRow> =
             self.client.get("/volumes/json").await.map_err(|error| self.client.failure(error))?;
         Ok(rows.into_iter().map(Volume::from).collect())
+    }
+
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
+        secrets::list(&self.client).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// What a secret holds; None: there is none of that name.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn secret_value(&self, name: &str) -> Result<Option<Hidden>, Failure> {
+        secrets::value(&self.client, name).await.map_err(|error| self.client.failure(error))
     }
 
     /// The local image that create would take for this reference; not one whose id merely begins like it.

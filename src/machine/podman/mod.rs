@@ -17,6 +17,7 @@ mod failure;
 mod look;
 mod pull;
 mod registry;
+mod secrets;
 mod serve;
 mod shapes;
 mod socket;

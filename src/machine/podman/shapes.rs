@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::observed::podman::PublishedPort;
-use crate::observed::{Container, ContainerState, Health, Image, Network, Volume};
+use crate::observed::{Container, ContainerState, Health, Image, Network, Secret, Volume};
 
 /// Null is what Go prints for an empty list or map.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
@@ -316,6 +316,29 @@ impl From<VolumeRow> for Volume {
             options: row.options,
             mountpoint: row.mountpoint,
         }
+    }
+}
+
+/// `GET secrets/json` and `GET secrets/NAME/json`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct SecretRow {
+    spec: SecretSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) secret_data: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct SecretSpec {
+    name: String,
+    #[serde(deserialize_with = "or_default")]
+    labels: BTreeMap<String, String>,
+}
+
+impl From<SecretRow> for Secret {
+    fn from(row: SecretRow) -> Self {
+        Self { name: row.spec.name, labels: row.spec.labels, value: None }
     }
 }
 

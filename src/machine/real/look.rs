@@ -11,8 +11,8 @@ use super::{Real, podman_is_installed};
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, files, host, http};
 use crate::observed::{
-    Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, ProbeReading, Query, Seen,
-    Sort, Unit, Volume,
+    Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, ProbeReading, Query,
+    Secret, Seen, Sort, Unit, Volume,
 };
 use crate::probe::{Probe, Readiness};
 
@@ -30,6 +30,7 @@ struct OfPodman {
     containers: BTreeMap<String, Container>,
     networks: BTreeMap<String, Network>,
     volumes: BTreeMap<String, Volume>,
+    secrets: BTreeMap<String, Secret>,
     images: BTreeMap<String, Seen<Image>>,
     blind: BTreeMap<Sort, String>,
 }
@@ -67,6 +68,7 @@ impl Real {
             containers: podman.containers,
             networks: podman.networks,
             volumes: podman.volumes,
+            secrets: podman.secrets,
             images: podman.images,
             units: systemd.units,
             paths: host.paths,
@@ -180,11 +182,12 @@ impl Real {
 /// All at the same time, and with them whether it is podman: who answers at the socket nearly always is, and asking that
 /// first would cost a round trip.
 async fn ask_podman(podman: &Podman, query: &Query) -> Result<OfPodman, Failure> {
-    let (engine, containers, networks, volumes, images) = tokio::join!(
+    let (engine, containers, networks, volumes, secrets, images) = tokio::join!(
         podman.engine(),
         containers(podman, query),
         podman.networks(),
         podman.volumes(),
+        secrets(podman, query),
         images(podman, &query.images),
     );
     let engine = Seen::Present(engine?);
@@ -209,6 +212,10 @@ async fn ask_podman(podman: &Podman, query: &Query) -> Result<OfPodman, Failure>
         }
         Err(failure) => drop(seen.blind.insert(Sort::Volumes, failure.message)),
     }
+    match secrets {
+        Ok(secrets) => seen.secrets = secrets,
+        Err(failure) => drop(seen.blind.insert(Sort::Secrets, failure.message)),
+    }
     Ok(seen)
 }
 
@@ -222,7 +229,9 @@ fn blind_podman(query: &Query, failure: &Failure, installed: bool) -> OfPodman {
     OfPodman {
         engine,
         images: query.images.iter().map(unknown).collect(),
-        blind: [Sort::Containers, Sort::Networks, Sort::Volumes].map(|sort| (sort, failure.message.clone())).into(),
+        blind: [Sort::Containers, Sort::Networks, Sort::Volumes, Sort::Secrets]
+            .map(|sort| (sort, failure.message.clone()))
+            .into(),
         ..OfPodman::default()
     }
 }
@@ -241,6 +250,21 @@ async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, C
         }
     }
     Ok(containers)
+}
+
+async fn secrets(podman: &Podman, query: &Query) -> Result<BTreeMap<String, Secret>, Failure> {
+    let ours = |found: &Secret| found.labels.get(STACK_LABEL) == Some(&query.stack);
+    let is_of =
+        |name: &str, asked: &str| name.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let asked = |found: &Secret| query.secrets.iter().any(|asked| is_of(&found.name, asked));
+    let found = podman.secrets().await?.into_iter().filter(|found| ours(found) || asked(found));
+    let mut secrets: BTreeMap<String, Secret> = found.map(|secret| (secret.name.clone(), secret)).collect();
+    for name in &query.secret_values {
+        if let Some(secret) = secrets.get_mut(name) {
+            secret.value = podman.secret_value(name).await?;
+        }
+    }
+    Ok(secrets)
 }
 
 async fn images(podman: &Podman, references: &BTreeSet<String>) -> BTreeMap<String, Seen<Image>> {

@@ -14,6 +14,12 @@ impl<'a> Loader<'a> {
             let Value::Mapping(entries) = &mut node.value else { continue };
             for (name, entry) in entries {
                 let at = format!("{}.{}", section.text, name.text);
+                if section.text == "secrets" {
+                    if let Some(variable) = entry.get_mut("environment") {
+                        take(variable, &format!("{at}.environment"), scope, &mut self.diagnostics);
+                    }
+                    continue;
+                }
                 if let Some(environment) = entry.get_mut("environment") {
                     fill(environment, &format!("{at}.environment"), scope, &mut self.diagnostics);
                 }
@@ -22,6 +28,25 @@ impl<'a> Loader<'a> {
                 }
             }
         }
+    }
+}
+
+/// What names a variable becomes what the variable holds, which is a secret.
+fn take(node: &mut Node, at: &str, scope: &mut Scope<'_>, diagnostics: &mut crate::diagnostic::Diagnostics) {
+    let Some(name) = node.as_text().map(str::to_owned) else { return };
+    match scope.lookup(&name, at) {
+        Ok(Some(found)) => {
+            node.value = Value::Text(found.text);
+            node.sensitive = true;
+            node.template = Some(name.into_boxed_str());
+        }
+        Ok(None) => {
+            let detail = format!("the environment has no `{name}`");
+            diagnostics
+                .error(node.span, "Unset variable", crate::diagnostic::escaped(&detail))
+                .help("set it, or let the secret come from a `file`");
+        }
+        Err(fault) => scope.report(&fault, node.span, diagnostics),
     }
 }
 

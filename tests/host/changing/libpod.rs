@@ -236,6 +236,8 @@ fn every_key_of_a_container_is_read_back() -> anyhow::Result<()> {
         utsns: _,
         userns: _,
         log_configuration: _,
+        secrets: _,
+        secret_env: _,
         restart_policy,
         sdnotify_mode,
         cgroups_mode,

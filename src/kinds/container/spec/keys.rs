@@ -56,12 +56,12 @@ pub(super) const KEYS: &[&str] = &[
     "memswap_limit",
     "cpu_shares",
     "cpuset",
+    "secrets",
     "deploy",
 ];
 
 pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     ("build", "building images is not part of this version; build it and name it in `image`"),
-    ("secrets", "secrets are not part of this version; use `env_file` with mode 0600"),
     ("configs", "configs are not part of this version; mount a file under `volumes`"),
     ("links", "it is Docker's old way; containers of one network reach each other by name"),
     ("external_links", "it is Docker's old way; join the other's network"),

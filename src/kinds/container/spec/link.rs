@@ -27,6 +27,11 @@ pub(in crate::kinds::container) fn link(
             }
         }
     }
+    for used in container.secrets.values() {
+        if !declared.resources.contains_key(&Address::new("secret", &used.secret)) {
+            nowhere("secret", &used.secret, Some(used.span), declared, diagnostics);
+        }
+    }
     let (dependencies, waits) = needs(&mut container.depends_on, declared, diagnostics);
     container.unit_dependencies = dependencies;
     container.boot_waits = waits;
@@ -101,6 +106,9 @@ fn nowhere(what: &str, name: &str, span: Option<Span>, declared: &Declared<'_>, 
     let diagnostic = diagnostics.error(span, "Reference to nothing", detail);
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if what == "secret" => {
+            diagnostic.help(format!("declare it: `secrets: {{ {name}: {{ generate: {{}} }} }}`"))
+        }
         None if what == "volume" => diagnostic.help(format!("declare it: `volumes: {{ {name}: {{}} }}`")),
         None if what == "network" => diagnostic.help(format!("declare it: `networks: {{ {name}: {{}} }}`")),
         None => diagnostic,

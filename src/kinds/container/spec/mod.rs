@@ -7,7 +7,7 @@ mod parts;
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
-use super::{Container, NetworkMode, Restart, UnitDependencies};
+use super::{Container, NetworkMode, Restart, UnitDependencies, secrets};
 use crate::address::Address;
 use crate::desired::{Reading, Resource};
 use crate::kinds::image;
@@ -79,6 +79,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         cpus: limits.cpus,
         pids_limit: limits.pids,
         settings: Settings::read(&mut map),
+        secrets: map.read("secrets", secrets::read).unwrap_or_default(),
         boot_waits: Vec::new(),
         siblings: std::collections::BTreeSet::new(),
         unit_dependencies: UnitDependencies::default(),

@@ -206,6 +206,35 @@ fn of_namespaces() -> Vec<Case> {
 }
 
 /// What it may do.
+fn of_secrets() -> Vec<Case> {
+    vec![
+        case(
+            "secrets",
+            "replace",
+            json!({ "secrets": [{ "source": "one", "target": "it", "mode": "0400" }] }),
+            json!({ "secrets": [{ "source": "one", "target": "it", "mode": "0440" }] }),
+        )
+        .path("/run/secrets/it")
+        .told(
+            json!({ "secret": "one", "type": "mount", "uid": 0, "gid": 0, "mode": "0400" }),
+            json!({ "secret": "one", "type": "mount", "uid": 0, "gid": 0, "mode": "0440" }),
+        )
+        .at("/Config/Secrets/0/Mode", 0o400, 0o440),
+        case(
+            "secrets",
+            "replace",
+            json!({ "secrets": [{ "source": "one", "target": "A", "type": "env" }] }),
+            json!({ "secrets": [{ "source": "two", "target": "A", "type": "env" }] }),
+        )
+        .path("A")
+        .told(json!({ "secret": "one", "type": "env" }), json!({ "secret": "two", "type": "env" }))
+        .shown(Shown::Shell(
+            "tr '\\0' '\\n' </proc/$(podman inspect -f '{{.State.Pid}}' X)/environ | grep ^A= | wc -c",
+            ["8", "12"],
+        )),
+    ]
+}
+
 fn of_rights() -> Vec<Case> {
     vec![
         case(
@@ -436,10 +465,19 @@ fn of_life(user: &User) -> Vec<Case> {
 
 fn cases(user: &User) -> Cases {
     named(
-        [of_the_process(), of_settings(), of_namespaces(), of_rights(), of_networks(user), of_mounts(), of_life(user)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            of_the_process(),
+            of_settings(),
+            of_namespaces(),
+            of_secrets(),
+            of_rights(),
+            of_networks(user),
+            of_mounts(),
+            of_life(user),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }
 
@@ -491,6 +529,7 @@ fn write(user: &User, cases: &Cases, networks: &Cases, turn: Turn) -> anyhow::Re
     declared["fixed"] = json!({ "ipam": { "config": [{ "subnet": "10.77.9.0/24" }] } });
     let stack = json!({
         "version": 1,
+        "secrets": { "one": { "generate": { "length": 5 } }, "two": { "generate": { "length": 9 } } },
         "stack": STACK,
         "directories": { "~/data": { "children": ["one", "two"] } },
         "volumes": { "first": {}, "second": {} },

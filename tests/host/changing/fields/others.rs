@@ -1,7 +1,7 @@
 //! The rows of services, volumes and directories.
 
 use serde_json::{Value, json};
-use stackctl::kinds::{directory, service, volume};
+use stackctl::kinds::{directory, secret, service, volume};
 
 use super::{
     Case, Cases, Host, Shown, Turn, User, apply, case, every_row_has_a_case, expected, named, none, nothing_is_left,
@@ -214,5 +214,41 @@ fn each_field_of_a_volume_is_named_and_never_changed() -> anyhow::Result<()> {
 
     write(Turn::First)?;
     nothing_is_left(&user, "was refused and the file put back");
+    Ok(())
+}
+
+/// A row of a secret that is not compared would leave its users with the old value.
+#[test]
+fn each_field_of_a_secret_makes_the_next_version() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("fields-secrets")?;
+    for name in ["one", "two"] {
+        user.write(name, name)?;
+    }
+    let generate = |length: u32| json!({ "generate": { "length": length } });
+    let labels = |tier: &str| json!({ "generate": {}, "labels": { "tier": tier } });
+    let cases = named(vec![
+        case("generate", "replace", generate(8), generate(9)).told(json!({ "length": 8 }), json!({ "length": 9 })),
+        case("file", "replace", json!({ "file": "one" }), json!({ "file": "two" })).told(Value::Null, Value::Null),
+        case("environment", "replace", json!({ "environment": "ONE" }), json!({ "environment": "TWO" }))
+            .told(Value::Null, Value::Null),
+        case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"),
+    ]);
+    every_row_has_a_case(&secret::KIND, &[&cases]);
+    let stackctl = |words: &[&str]| user.stackctl_with(&["ONE=1", "TWO=2"], words);
+    let write = |turn| {
+        let stack = json!({ "version": 1, "stack": STACK, "secrets": section(&cases, &|_| json!({}), turn) });
+        user.write("stack.yaml", stack.to_string())
+    };
+    write(Turn::First)?;
+    stackctl(&["apply", "-y"]).ok();
+    stackctl(&["plan", "--detailed-exitcode"]).ok();
+    write(Turn::Then)?;
+    let changed = stackctl(&["plan", "--format", "json"]).ok().json();
+    assert_eq!(rows(&changed), expected("secret", &cases));
+    stackctl(&["apply", "-y"]).ok();
+    stackctl(&["plan", "--detailed-exitcode"]).ok();
+    let versions = user.run("podman secret ls --format '{{.Name}}' | sort").ok().stdout;
+    assert_eq!(versions, "rows_environment.2\nrows_file.2\nrows_generate.2\nrows_labels.2\n");
     Ok(())
 }

@@ -1,0 +1,291 @@
+//! Secrets of podman. Podman changes none: each value is a version of its own, `<name>.<n>`, and the containers that use the
+//! one before are replaced, each of which takes the old one away at its commit. A value is never shown, logged or kept but by
+//! podman; what it was made from is a keyed hash in the version's label.
+
+mod attributes;
+mod spec;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::attributes::{Attributes, Hidden};
+use crate::change::{Action, Risk, Steps, step};
+use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::diagnostic::Span;
+use crate::effect::{Effect, Podman, SecretCreate, SecretSource};
+use crate::kinds::labels;
+use crate::kinds::named::Named;
+use crate::observed::{self, Observed, Query, Seen, Sort};
+
+/// In last-applied: the key that values were hashed with. With another key they are hashed anew.
+const KEY: &str = "hash_key";
+/// The row of the versions that nobody needs any more.
+const SUPERSEDED: &str = "superseded";
+/// In last-applied of a container: secret -> the version that it was made with.
+pub(super) const VERSIONS: &str = "secret_versions";
+
+pub static KIND: Kind = Kind {
+    name: "secret",
+    section: Some("secrets"),
+    attributes: attributes::ATTRIBUTES,
+    holds_data: true,
+    read: Some(spec::read),
+    owned,
+    remove,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secret {
+    address: Address,
+    span: Span,
+    context: Context,
+    /// On the machine, without the version.
+    name: String,
+    source: Source,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    Generated {
+        length: usize,
+    },
+    File(Hidden),
+    Environment(Hidden),
+    /// Somebody else's, under this very name.
+    External,
+}
+
+impl Secret {
+    fn named(&self) -> Named<'_> {
+        Named {
+            sort: Sort::Secrets,
+            noun: "secret",
+            name: &self.name,
+            stack: &self.context.stack,
+            external: self.source == Source::External,
+        }
+    }
+
+    fn version(&self, number: u32) -> String {
+        format!("{}.{number}", self.name)
+    }
+
+    /// Ours on the machine, by number.
+    fn versions<'o>(&self, observed: &'o Observed) -> BTreeMap<u32, &'o observed::Secret> {
+        let ours = observed.secrets.values().filter(|found| {
+            labels::belongs_to(&found.labels, &self.context.stack)
+                && labels::address(&found.labels).as_ref() == Some(&self.address)
+        });
+        ours.filter_map(|found| Some((self.number(&found.name)?, found))).collect()
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        name.strip_prefix(&self.name)?.strip_prefix('.')?.parse().ok()
+    }
+
+    /// The versions that containers of this stack were made with.
+    fn used(&self, observed: &Observed) -> Vec<u32> {
+        let used = |found: &observed::Container| versions_of(found)?.get(self.address.name()).cloned();
+        observed.containers.values().filter_map(used).filter_map(|name| self.number(&name)).collect()
+    }
+
+    /// Of the version after every one that there is or ever was in use.
+    fn next(&self, observed: &Observed) -> u32 {
+        let known = self.versions(observed).into_keys().chain(self.used(observed));
+        known.max().map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Of the version that is made where there is none: the one that was removed by hand, if it is known to have held the same.
+    fn first(&self, observed: &Observed) -> u32 {
+        let applied = observed.facts.get("applied", &self.address);
+        let same = !matches!(self.source, Source::Generated { .. }) && applied == Some(&json!(self.made_from()));
+        match self.used(observed).into_iter().max() {
+            Some(last) if same => last,
+            Some(_) | None => self.next(observed),
+        }
+    }
+
+    fn sealed(&self, value: &str) -> Value {
+        self.context.secrets.seal(value)
+    }
+
+    fn last_applied(&self, found: &observed::Secret) -> Option<Attributes> {
+        let mut last = labels::last_applied(&found.labels)?;
+        let key = last.0.remove(KEY);
+        if let (true, Some(Hidden(value))) = (key != Some(json!(self.context.secrets.key_id())), &found.value) {
+            for path in ["file", "environment"] {
+                last.0.entry(path.to_owned()).and_modify(|hash| *hash = self.sealed(value));
+            }
+        }
+        Some(last)
+    }
+
+    /// Without what is a state of the machine.
+    fn made_from(&self) -> Attributes {
+        let mut attributes = self.attributes();
+        attributes.0.remove(SUPERSEDED);
+        attributes
+    }
+
+    fn create(&self, number: u32) -> Effect {
+        let source = match &self.source {
+            Source::Generated { length } => SecretSource::Generated { length: *length },
+            Source::File(value) | Source::Environment(value) => SecretSource::Given(value.clone()),
+            Source::External => SecretSource::Given(Hidden(String::new())),
+        };
+        let mut spec = self.made_from();
+        spec.set(KEY, self.context.secrets.key_id());
+        let labels = labels::ours(&self.context.stack, &self.address, &spec, &self.labels);
+        Effect::Podman(Podman::CreateSecret(SecretCreate { name: self.version(number), labels, source }))
+    }
+}
+
+/// Secret -> the version that a container was made with, as its label tells.
+pub(super) fn versions_of(found: &observed::Container) -> Option<BTreeMap<String, String>> {
+    let last = labels::last_applied(&found.labels)?;
+    serde_json::from_value(last.get(VERSIONS)?.clone()).ok()
+}
+
+/// Takes a version away that nobody needs any more.
+pub(super) fn remove_version(name: String) -> Effect {
+    Effect::Podman(Podman::RemoveSecret { name, named_in: labels::SPEC })
+}
+
+impl Resource for Secret {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn attributes(&self) -> Attributes {
+        let Secret { address: _, span: _, context: _, name: _, source, labels } = self;
+        let mut attributes = Attributes::default();
+        match source {
+            Source::Generated { length } => attributes.set("generate", json!({ "length": length })),
+            Source::File(Hidden(value)) => attributes.set("file", self.sealed(value)),
+            Source::Environment(Hidden(value)) => attributes.set("environment", self.sealed(value)),
+            Source::External => return attributes,
+        }
+        attributes.set_given("labels", json!(labels));
+        attributes.set(SUPERSEDED, json!([]));
+        attributes
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        Vec::new()
+    }
+
+    fn name_on_machine(&self) -> String {
+        self.name.clone()
+    }
+
+    fn name_after(&self, observed: &Observed, made_anew: bool) -> String {
+        let newest = self.versions(observed).into_keys().max();
+        let differs = || {
+            let Seen::Present(object) = self.seen(observed) else { return false };
+            let last = object.last_applied.clone();
+            let found = crate::plan::diff::compare(attributes::ATTRIBUTES, &self.attributes(), &object, last.as_ref());
+            found.action == Action::Replace
+        };
+        match newest {
+            _ if self.source == Source::External => self.name.clone(),
+            None => self.version(self.first(observed)),
+            Some(_) if made_anew || differs() => self.version(self.next(observed)),
+            Some(newest) => self.version(newest),
+        }
+    }
+
+    fn query(&self, query: &mut Query) {
+        query.secrets.insert(self.name.clone());
+    }
+
+    /// A value that was hashed with a key that is lost is read out once more.
+    fn query_more(&self, observed: &Observed, query: &mut Query) {
+        let Some((_, newest)) = self.versions(observed).into_iter().next_back() else { return };
+        let key = labels::last_applied(&newest.labels).and_then(|last| last.get(KEY).cloned());
+        if !matches!(self.source, Source::Generated { .. }) && key != Some(json!(self.context.secrets.key_id())) {
+            query.secret_values.insert(newest.name.clone());
+        }
+    }
+
+    fn seen(&self, observed: &Observed) -> Seen<Object> {
+        let versions = self.versions(observed);
+        let newest = match &self.source {
+            Source::External => observed.secrets.get(&self.name),
+            Source::Generated { .. } | Source::File(_) | Source::Environment(_) => {
+                versions.last_key_value().map(|(_, newest)| *newest)
+            }
+        };
+        let used = self.used(observed);
+        let live = || {
+            let superseded = versions.iter().rev().skip(1).filter(|(number, _)| !used.contains(number));
+            let mut attributes = Attributes::default();
+            attributes.set("labels", json!(newest.map(|newest| &newest.labels)));
+            attributes.set(SUPERSEDED, superseded.map(|(_, found)| json!(found.name)).collect::<Vec<_>>());
+            attributes
+        };
+        match self.named().seen(observed, newest.map(|newest| &newest.labels), || self.attributes(), live) {
+            Seen::Present(object) => {
+                let last_applied = newest.and_then(|newest| self.last_applied(newest));
+                Seen::Present(Object { last_applied, ..object })
+            }
+            seen => seen,
+        }
+    }
+
+    fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
+        if self.source == Source::External {
+            return match observed.secrets.get(&self.name) {
+                Some(_) => Vec::new(),
+                None => self.named().not_found(observed),
+            };
+        }
+        let next = self.name_after(observed, false);
+        match observed.secrets.get(&next).filter(|found| self.named().is_anothers(&found.labels)) {
+            Some(found) => {
+                let owner = labels::owner("secret", &next, &found.labels, None);
+                vec![labels::name_conflict("secret", &next, &owner)]
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn steps(&self, difference: &Difference, observed: &Observed, _neighbours: &Neighbours<'_>) -> Steps {
+        if self.source == Source::External {
+            return Steps::default();
+        }
+        // Not undone: a value that nobody uses yet harms nobody, and a generated one may be all there is of it.
+        let create = |number| vec![step(self.create(number)).commit()];
+        let old = self.versions(observed);
+        let mut main = match difference.action {
+            Action::Create => create(self.first(observed)),
+            Action::Replace => create(self.next(observed)),
+            _ => Vec::new(),
+        };
+        let kept = usize::from(main.is_empty());
+        let gone = old.values().rev().skip(kept).map(|found| step(remove_version(found.name.clone())));
+        main.extend(gone);
+        Steps { main, ..Steps::default() }
+    }
+
+    fn span(&self) -> Option<Span> {
+        Some(self.span)
+    }
+}
+
+fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
+    let ours = observed.secrets.values().filter(|found| labels::belongs_to(&found.labels, stack));
+    let mut names: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for found in ours {
+        if let Some(address) = labels::address(&found.labels) {
+            names.entry(address).or_default().push(found.name.clone());
+        }
+    }
+    names.into_iter().map(|(address, names)| Owned { address, names }).collect()
+}
+
+fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {
+    Steps::default()
+}
