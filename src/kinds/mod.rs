@@ -12,6 +12,7 @@ pub mod network;
 mod quadlet;
 pub mod secret;
 pub mod service;
+pub mod timer;
 pub mod unit;
 pub mod volume;
 
@@ -27,4 +28,5 @@ pub const ALL: &[&Kind] = &[
     &image::KIND,
     &container::KIND,
     &service::KIND,
+    &timer::KIND,
 ];

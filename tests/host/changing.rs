@@ -20,5 +20,6 @@ mod owners;
 mod pulling;
 mod secrets;
 mod starting;
+mod timers;
 mod waiting;
 mod without_systemd;

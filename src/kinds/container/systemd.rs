@@ -25,6 +25,7 @@ pub(super) fn unit(container: &Container) -> Unit {
         spec: spec(container),
         body: body(container),
         enabled: !container.one_shot,
+        target: "default.target",
     }
 }
 

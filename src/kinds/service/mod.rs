@@ -29,6 +29,10 @@ use crate::probe::Readiness;
 /// What the running process was started with; systemd itself cannot say once the file was loaded anew.
 const STARTED_WITH: &str = "started_with";
 
+pub(super) use render::seconds;
+pub(super) use spec::{is_unit_name, job};
+pub(super) use steps::STOP_TIMEOUT;
+
 pub static KIND: Kind = Kind {
     name: "service",
     section: Some("services"),
@@ -67,6 +71,8 @@ pub struct Service {
     readiness: Option<Readiness>,
     boot_waits: Vec<BootWait>,
     unit_dependencies: UnitDependencies,
+    /// Of a oneshot: does it count as up once it has ended well? Else it is run again and again.
+    remains: bool,
     /// Files that it names and the stack file declares; filled by linking.
     files: BTreeMap<PathBuf, Address>,
 }
@@ -76,13 +82,14 @@ impl Service {
         format!("{}.service", self.address.name())
     }
 
-    fn unit(&self) -> Unit {
+    pub(super) fn unit(&self) -> Unit {
         Unit {
             name: self.unit_name(),
             address: self.address.clone(),
             spec: attributes::spec(self),
             body: render::body(self),
             enabled: self.is_enabled(),
+            target: "default.target",
         }
     }
 

@@ -18,7 +18,8 @@ pub(super) fn body(service: &Service) -> String {
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");
     line("[Unit]".to_owned());
-    let description = format!("{} (service of stack {})", service.address.name(), service.context.stack);
+    let Service { address, context, .. } = service;
+    let description = format!("{} ({} of stack {})", address.name(), address.kind(), context.stack);
     line(format!("Description={}", line_value(&description)));
     for after in &service.unit_dependencies.after {
         line(format!("After={after}"));
@@ -51,7 +52,7 @@ pub(super) fn body(service: &Service) -> String {
 
 fn service_lines(service: &Service) -> Vec<String> {
     let mut lines = vec![format!("Type={}", service.kind)];
-    if service.kind == "oneshot" {
+    if service.kind == "oneshot" && service.remains {
         lines.push("RemainAfterExit=yes".to_owned());
     }
     lines.extend(service.environment.iter().map(|(key, value)| format!("Environment={}", assignment(key, value))));
@@ -73,7 +74,11 @@ fn service_lines(service: &Service) -> Vec<String> {
         Restart::Always | Restart::UnlessStopped => "Restart=always".to_owned(),
     });
     lines.extend(service.restart_sec.map(|time| format!("RestartSec={}", seconds(time))));
-    lines.push(format!("TimeoutStartSec={}", seconds(start_timeout(service))));
+    lines.push(match service.timeout_start {
+        // The job of a timer has all the time it needs, as systemd gives it by itself.
+        None if !service.remains => "TimeoutStartSec=infinity".to_owned(),
+        _ => format!("TimeoutStartSec={}", seconds(start_timeout(service))),
+    });
     lines.extend(service.timeout_stop.map(|time| format!("TimeoutStopSec={}", seconds(time))));
     lines.extend(service.kill_signal.iter().map(|signal| format!("KillSignal={signal}")));
     lines.extend(service.nice.map(|nice| format!("Nice={nice}")));
@@ -89,6 +94,6 @@ fn overrides(service: &Service, section: &str) -> Vec<String> {
     lines.map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-fn seconds(time: Duration) -> String {
+pub(in crate::kinds) fn seconds(time: Duration) -> String {
     format!("{}", time.as_secs_f64())
 }

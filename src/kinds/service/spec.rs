@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Service;
 use crate::address::Address;
-use crate::desired::{Reading, Resource};
+use crate::desired::{Context, Reading, Resource};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::container::{Restart, UnitDependencies, host_readiness, needs, stop_signal};
 use crate::stack::forms::{self, Map, Places};
@@ -52,41 +52,23 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         reading.diagnostics.error(key.span, "Not a name", detail).help("letters, digits, `_`, `.`, `:` and `-`");
         return Vec::new();
     }
-    let (places, context) = (reading.places, reading.context);
+    let context = reading.context;
     let Some(map) = Map::new(node, "a service", KEYS, reading.diagnostics) else {
         return Vec::new();
     };
     let mut map = map.unsupported(UNSUPPORTED);
-    let exec = map.require("exec", "[~/bin/program, --option]", |node, diagnostics| exec(node, places, diagnostics));
-    let service = Service {
-        address: Address::new("service", &key.text),
-        span: key.span,
-        context: context.clone(),
-        exec: exec.unwrap_or_default(),
+    let job = job(Address::new("service", &key.text), key, &mut map, reading.places, context);
+    let mut service = Service {
         kind: map.read("type", |node, diagnostics| forms::one_of(TYPES, node, diagnostics)).unwrap_or("exec"),
-        environment: map.read("environment", environment).unwrap_or_default(),
-        env_files: map.read("env_file", |node, diagnostics| env_files(node, places, diagnostics)).unwrap_or_default(),
-        working_dir: map.read("working_dir", |node, diagnostics| forms::host_path(node, places, diagnostics)),
-        depends_on: map.read("depends_on", forms::depends_on).map(needs).unwrap_or_default(),
         restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
         restart_sec: map.read("restart_sec", forms::duration),
         start_limit: map.read("start_limit", start_limit),
-        timeout_start: map.read("timeout_start", forms::duration),
-        timeout_stop: map.read("timeout_stop", forms::duration),
-        kill_signal: map.read("kill_signal", stop_signal),
-        nice: map.read("nice", |node, diagnostics| forms::integer_in(-20..=19, node, diagnostics)),
-        memory_max: map.read("memory_max", forms::size_bytes),
-        cpu_quota: map.read("cpu_quota", cpu_quota),
-        tasks_max: map.read("tasks_max", |node, diagnostics| forms::integer_in(1..=i64::MAX, node, diagnostics)),
         wanted_by: map.read("wanted_by", targets).unwrap_or_else(|| vec!["default.target".to_owned()]),
         enabled: map.read("enabled", forms::boolean).unwrap_or(true),
-        overrides: map.read("overrides", overrides).unwrap_or_default(),
         readiness: map.read("healthcheck", host_readiness),
-        boot_waits: Vec::new(),
-        unit_dependencies: UnitDependencies::default(),
-        files: BTreeMap::new(),
+        remains: true,
+        ..job
     };
-    let mut service = service;
     if service.kind == "oneshot" && map.take("restart").is_none() {
         // systemd allows a oneshot only `no` and `on-failure`.
         service.restart = Restart::No;
@@ -99,8 +81,48 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     vec![Box::new(service)]
 }
 
+/// What runs, and how: the part of a service that a timer's job has too. It ends, and is neither started nor enabled by itself.
+pub(in crate::kinds) fn job(
+    address: Address,
+    key: &Key,
+    map: &mut Map<'_, '_>,
+    places: Places<'_>,
+    context: &Context,
+) -> Service {
+    let exec = map.require("exec", "[~/bin/program, --option]", |node, diagnostics| exec(node, places, diagnostics));
+    Service {
+        address,
+        span: key.span,
+        context: context.clone(),
+        exec: exec.unwrap_or_default(),
+        kind: "oneshot",
+        environment: map.read("environment", environment).unwrap_or_default(),
+        env_files: map.read("env_file", |node, diagnostics| env_files(node, places, diagnostics)).unwrap_or_default(),
+        working_dir: map.read("working_dir", |node, diagnostics| forms::host_path(node, places, diagnostics)),
+        depends_on: map.read("depends_on", forms::depends_on).map(needs).unwrap_or_default(),
+        restart: Restart::No,
+        restart_sec: None,
+        start_limit: None,
+        timeout_start: map.read("timeout_start", forms::duration),
+        timeout_stop: map.read("timeout_stop", forms::duration),
+        kill_signal: map.read("kill_signal", stop_signal),
+        nice: map.read("nice", |node, diagnostics| forms::integer_in(-20..=19, node, diagnostics)),
+        memory_max: map.read("memory_max", forms::size_bytes),
+        cpu_quota: map.read("cpu_quota", cpu_quota),
+        tasks_max: map.read("tasks_max", |node, diagnostics| forms::integer_in(1..=i64::MAX, node, diagnostics)),
+        wanted_by: Vec::new(),
+        enabled: false,
+        overrides: map.read("overrides", overrides).unwrap_or_default(),
+        readiness: None,
+        boot_waits: Vec::new(),
+        unit_dependencies: UnitDependencies::default(),
+        remains: false,
+        files: BTreeMap::new(),
+    }
+}
+
 /// systemd.unit(5), "Unit File Load Path": the characters of a unit name, without templates.
-fn is_unit_name(name: &str) -> bool {
+pub(in crate::kinds) fn is_unit_name(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
     !name.is_empty() && name.len() <= 200 && name.chars().all(valid) && !name.starts_with(['-', '.'])
 }

@@ -14,7 +14,7 @@ use crate::observed::Observed;
 /// What ends at once does so within it.
 const SETTLE: Duration = Duration::from_millis(100);
 /// Above what systemd itself gives a stop (`DefaultTimeoutStopSec=`, 90 s).
-const STOP_TIMEOUT: Duration = Duration::from_secs(120);
+pub(in crate::kinds) const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn steps(
     service: &Service,

@@ -110,15 +110,17 @@ fn quoted(text: &str, is_command: bool) -> String {
 /// A unit as it is to stand on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
-    /// With its `.service`.
+    /// With its `.service` or `.timer`.
     pub name: String,
     pub address: Address,
     /// What its text is made from, and `enabled`; compared row by row, and kept in the file as last-applied.
     pub spec: Attributes,
     /// The sections.
     pub body: String,
-    /// Started at boot: wanted by `default.target`.
+    /// Started at boot, as `target` is.
     pub enabled: bool,
+    /// What wants it: `default.target` or `timers.target`.
+    pub target: &'static str,
 }
 
 /// What stands at a unit's path.
@@ -144,11 +146,11 @@ impl Unit {
     }
 
     fn wants_link(&self, context: &Context) -> PathBuf {
-        context.unit_directory.join("default.target.wants").join(&self.name)
+        context.unit_directory.join(format!("{}.wants", self.target)).join(&self.name)
     }
 
     pub fn text(&self, stack: &str) -> String {
-        let Unit { name: _, address, spec, body, enabled: _ } = self;
+        let Unit { name: _, address, spec, body, enabled: _, target: _ } = self;
         let rest = format!("{LAST_APPLIED}{}\n{body}", spec.canonical());
         format!("{MARKER}stack={stack} address={address} hash={}\n{rest}", digest(&rest))
     }
@@ -427,6 +429,7 @@ mod tests {
             spec: spec.clone(),
             body: "[Service]\nExecStart=/bin/true\n".to_owned(),
             enabled: true,
+            target: "default.target",
         };
         let text = unit.text("s");
         let managed = Managed::parse(&text).expect("ours");

@@ -1,7 +1,7 @@
 //! The rows of services, volumes and directories.
 
 use serde_json::{Value, json};
-use stackctl::kinds::{directory, secret, service, volume};
+use stackctl::kinds::{directory, secret, service, timer, volume};
 
 use super::{
     Case, Cases, Host, Shown, Turn, User, apply, case, every_row_has_a_case, expected, named, none, nothing_is_left,
@@ -214,6 +214,76 @@ fn each_field_of_a_volume_is_named_and_never_changed() -> anyhow::Result<()> {
 
     write(Turn::First)?;
     nothing_is_left(&user, "was refused and the file put back");
+    Ok(())
+}
+
+/// Every row of a timer ends in one of its two units.
+#[test]
+fn each_field_of_a_timer_comes_back() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("fields-timers")?;
+    for name in ["one", "two"] {
+        user.write(&format!("{name}.env"), format!("KEY={name}\n"))?;
+        user.set_mode(&format!("{name}.env"), 0o600)?;
+    }
+    let ground = json!({ "on_calendar": "yearly" });
+    let timer = |row: &'static str, a: Value, b: Value| {
+        case(row, "reload", json!({ row: a }), json!({ row: b })).on(ground.clone())
+    };
+    // The job is a service: what its rows come to in the unit is tried there.
+    let of_service = of_the_process(&user).into_iter().chain(of_life(&user)).filter(|case| {
+        timer::KIND
+            .attributes
+            .iter()
+            .any(|row| row.path == case.row && !["enabled", "depends_on", "boot_waits"].contains(&row.path))
+    });
+    let mut all: Vec<Case> = of_service.map(|case| Case { action: "reload", ..case.on(ground.clone()) }).collect();
+    let needs = |restart: bool| json!({ "svc": { "condition": "service_healthy", "restart": restart } });
+    all.extend([
+        timer("on_calendar", json!("daily"), json!(["weekly", "monthly"]))
+            .told(json!(["daily"]), json!(["weekly", "monthly"])),
+        timer("on_boot", json!("2d"), json!("3d")).told(172_800.0, 259_200.0),
+        timer("on_unit_active", json!("2d"), json!("3d")).told(172_800.0, 259_200.0),
+        timer("persistent", json!(true), json!(false)),
+        timer("accuracy", json!("2m"), json!("3m")).told(120.0, 180.0),
+        timer("randomized_delay", json!("2m"), json!("3m")).told(120.0, 180.0),
+        timer("depends_on", needs(false), needs(true))
+            .path("svc")
+            .told(needs(false)["svc"].clone(), needs(true)["svc"].clone())
+            .also(&["boot_waits"]),
+        timer("boot_waits", json!(null), json!(null))
+            .on(json!({ "on_calendar": "yearly", "depends_on": needs(false) }))
+            .told(Value::Null, Value::Null),
+        case("enabled", "update", json!({ "enabled": true }), json!({ "enabled": false })).on(ground.clone()),
+    ]);
+    let cases = named(all);
+    every_row_has_a_case(&timer::KIND, &[&cases]);
+    let port = user.port(0);
+    let write = |turn: Turn, interval: &str| {
+        let check = json!({ "tcp": format!("127.0.0.1:{port}"), "interval": interval });
+        let listens = json!({
+            "exec": ["/usr/local/bin/stand-in", "ollama"],
+            "environment": { "STAND_IN_PORT": port, "STAND_IN_DATA": "/tmp" },
+            "healthcheck": check,
+        });
+        let stack = json!({ "version": 1, "stack": STACK, "services": { "svc": listens }, "timers": section(&cases, &base, turn) });
+        user.write("stack.yaml", stack.to_string())
+    };
+    write(Turn::First, "2s")?;
+    apply(&user, "of the first values");
+    nothing_is_left(&user, "of the first values");
+    write(Turn::Then, "3s")?;
+    let changed = plan(&user);
+    let found = rows(&changed);
+    for (address, row) in &expected("timer", &cases) {
+        assert_eq!(found.get(address), Some(row), "{address}");
+    }
+    none(&told_rightly(&changed, "timer", &cases));
+    apply(&user, "of the second values");
+    nothing_is_left(&user, "of the second values");
+    write(Turn::Bare, "3s")?;
+    apply(&user, "without any of them");
+    nothing_is_left(&user, "without any of them");
     Ok(())
 }
 
