@@ -10,7 +10,7 @@ version: 1
 stack: s
 timers:
   tidy: { on_calendar: weekly, persistent: false, exec: [/bin/sh, -c, \"echo ran >>said; sleep 2\"], working_dir: \"~\" }
-  soon: { on_boot: 1s, on_unit_active: 1h, exec: [/bin/sh, -c, \"echo soon >>soon\"], working_dir: \"~\" }
+  soon: { on_calendar: \"*-*-* *:*:*\", accuracy: 100ms, exec: [/bin/sh, -c, \"echo soon >>soon\"], working_dir: \"~\" }
 ";
 
 #[test]
