@@ -51,19 +51,22 @@ pub struct Options {
     /// Remove what left the stack file; its data stays
     #[arg(long)]
     prune: bool,
+    /// Ask the registries whether they have newer images under the same names; elsewhere only `pull: always` does
+    #[arg(long)]
+    check_updates: bool,
 }
 
 impl Options {
     /// Does a saved plan say already what these would say?
     pub fn is_empty(&self) -> bool {
-        let Options { all: _, targets, excludes, replace, prune } = self;
-        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune
+        let Options { all: _, targets, excludes, replace, prune, check_updates } = self;
+        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune && !check_updates
     }
 
     /// # Errors
     /// The stack declares no such resource, or one that is never replaced.
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
-        let Options { all: _, targets, excludes, replace, prune } = self;
+        let Options { all: _, targets, excludes, replace, prune, check_updates } = self;
         let declared = &loaded.desired.resources;
         let mut named = [targets, excludes, replace].into_iter().flatten();
         if let Some(address) = named.find(|address| !declared.contains_key(address)) {
@@ -78,7 +81,13 @@ impl Options {
             return Err(Failure::new(Exit::Usage, format!("a {} is never replaced: {never}", never.kind())));
         }
         let set = |addresses: &[Address]| addresses.iter().cloned().collect();
-        Ok(plan::Options { targets: set(targets), excludes: set(excludes), replace: set(replace), prune: *prune })
+        Ok(plan::Options {
+            targets: set(targets),
+            excludes: set(excludes),
+            replace: set(replace),
+            prune: *prune,
+            check_updates: *check_updates,
+        })
     }
 }
 
@@ -99,7 +108,7 @@ async fn show(
     options: &plan::Options,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
-    let observed = app.look().await?;
+    let observed = app.look(options).await?;
     let plan = app.plan(&observed, options);
     let wanted = app.wanted(options);
     let view = View { plan: &plan, wanted: &wanted, all: args.options.all, kept: &[], look: ui.look() };

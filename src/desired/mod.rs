@@ -69,8 +69,9 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// With more that differs; the action is the greatest that any of it costs.
-    pub fn and(mut self, more: Vec<AttributeChange>) -> Self {
+    /// With more that differs, each told once; the action is the greatest that any of it costs.
+    pub fn and(mut self, mut more: Vec<AttributeChange>) -> Self {
+        more.retain(|new| self.attributes.iter().all(|known| known.path != new.path));
         self.action = more.iter().map(|change| change.on_change).fold(self.action, Action::max);
         self.attributes.extend(more);
         self

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use crate::probe::Readiness;
 
-pub use podman::{ContainerCreate, Endpoint, NetworkCreate, SecretCreate, SecretSource, VolumeCreate};
+pub use podman::{
+    BuildSource, ContainerCreate, Containerfile, Endpoint, ImageBuild, NetworkCreate, SecretCreate, SecretSource,
+    VolumeCreate,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -27,6 +30,7 @@ pub enum Podman {
     PullImage {
         reference: String,
     },
+    BuildImage(Box<ImageBuild>),
     CreateNetwork(NetworkCreate),
     /// Refused by podman while a container uses it; never forced, since that would delete the containers.
     RemoveNetwork {
@@ -146,7 +150,7 @@ impl Effect {
     /// begun by then is taken back as of any other step.
     pub fn is_a_wait(&self) -> bool {
         match self {
-            Effect::Wait(_) | Effect::Podman(Podman::PullImage { .. }) => true,
+            Effect::Wait(_) | Effect::Podman(Podman::PullImage { .. } | Podman::BuildImage(_)) => true,
             Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
                 healthy_within.is_some()
             }
@@ -194,6 +198,7 @@ impl fmt::Display for Podman {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Podman::PullImage { reference } => write!(f, "pull image {reference}"),
+            Podman::BuildImage(build) => write!(f, "build image {}", build.reference),
             Podman::CreateNetwork(network) => write!(f, "create network {}", network.name),
             Podman::RemoveNetwork { name } => write!(f, "remove network {name}"),
             Podman::Connect { network, container, endpoint: _ } => {

@@ -3,6 +3,7 @@
 //! spellings are those of `pkg/specgen` of podman 5; every field written here has a read-back test on a real podman.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,43 @@ pub struct VolumeCreate {
     pub label: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+}
+
+/// `POST /libpod/build`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageBuild {
+    /// What it is called then.
+    pub reference: String,
+    pub source: BuildSource,
+    pub args: BTreeMap<String, Hidden>,
+    pub target: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// Every step is made anew.
+    pub no_cache: bool,
+    /// The registry is asked for newer base images.
+    pub pull: bool,
+    pub network: Option<String>,
+    pub extra_hosts: Vec<String>,
+    pub shm_size: Option<u64>,
+}
+
+/// What a build is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BuildSource {
+    pub context: PathBuf,
+    pub containerfile: Containerfile,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Containerfile {
+    File(PathBuf),
+    Inline(String),
+}
+
+impl Default for Containerfile {
+    fn default() -> Self {
+        Self::Inline(String::new())
+    }
 }
 
 /// `POST /libpod/secrets/create`; the value is the body.

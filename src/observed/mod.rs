@@ -15,8 +15,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::effect::BuildSource;
 pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
-pub use podman::{Container, ContainerState, Engine, Health, Image, Network, Secret, Volume};
+pub use podman::{Container, ContainerState, Engine, Health, Image, Network, RemoteImage, Secret, Volume};
 pub use query::Query;
 pub use systemd::{Manager, Unit};
 
@@ -59,6 +60,10 @@ pub struct Observed {
     pub secrets: BTreeMap<String, Secret>,
     /// By the reference that was asked for.
     pub images: BTreeMap<String, Seen<Image>>,
+    /// What registries have, of the references that they were to be asked for.
+    pub registry: BTreeMap<String, Seen<RemoteImage>>,
+    /// A digest of everything that a build would be made from.
+    pub build_sources: BTreeMap<BuildSource, Seen<String>>,
     /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.
     pub units: BTreeMap<String, Unit>,
     pub paths: BTreeMap<PathBuf, Seen<PathInfo>>,

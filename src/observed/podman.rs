@@ -129,9 +129,27 @@ pub struct Secret {
 pub struct Image {
     pub id: String,
     pub digests: Vec<String>,
+    pub labels: BTreeMap<String, String>,
     /// Paths that the image declares as `VOLUME`.
     pub volumes: Vec<String>,
     /// The test of the health check that it brings; empty where it brings none.
     pub healthcheck: Vec<String>,
     pub size_bytes: u64,
+}
+
+/// What a registry has under a reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteImage {
+    /// Where it is one image: its id, once it is pulled.
+    pub id: Option<String>,
+    /// Where it is a list, one for each architecture: their digests.
+    pub digests: Vec<String>,
+}
+
+impl RemoteImage {
+    /// Would a pull bring nothing new?
+    pub fn is(&self, local: &Image) -> bool {
+        let held = |digest: &String| local.digests.iter().any(|have| have.ends_with(digest.as_str()));
+        self.id.as_ref() == Some(&local.id) || self.digests.iter().any(held)
+    }
 }

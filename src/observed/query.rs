@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::address::Address;
+use crate::effect::BuildSource;
 use crate::probe::Readiness;
 
 /// The questions of one round, merged over all kinds.
@@ -22,6 +23,11 @@ pub struct Query {
     /// Names of those whose values are wanted too.
     pub secret_values: BTreeSet<String>,
     pub images: BTreeSet<String>,
+    /// Are registries to be asked about every image that is here?
+    pub check_updates: bool,
+    /// Those that their registries are asked for.
+    pub registry: BTreeSet<String>,
+    pub build_sources: BTreeSet<BuildSource>,
     pub units: BTreeSet<String>,
     /// Units whose details are read property by property.
     pub unit_details: BTreeSet<String>,

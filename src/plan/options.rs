@@ -15,6 +15,8 @@ pub struct Options {
     pub replace: BTreeSet<Address>,
     /// What left the file goes, but for data.
     pub prune: bool,
+    /// Registries are asked what they have by now of the images that are here.
+    pub check_updates: bool,
 }
 
 impl Options {
@@ -23,9 +25,9 @@ impl Options {
         !self.targets.is_empty() || !self.excludes.is_empty()
     }
 
-    /// The same, for the look after it was carried out: what was replaced is not to be replaced again.
+    /// The same, for the look after it was carried out: what was replaced is not to be replaced again, nor asked for.
     pub fn once_done(&self) -> Self {
-        Self { replace: BTreeSet::new(), ..self.clone() }
+        Self { replace: BTreeSet::new(), check_updates: false, ..self.clone() }
     }
 
     /// Those of `order`, dependencies first, that the plan is about.

@@ -32,6 +32,7 @@ pub struct Saved {
     pub excludes: BTreeSet<Address>,
     pub replace: BTreeSet<Address>,
     pub prune: bool,
+    pub check_updates: bool,
     /// Keyed hashes of what is wanted and of what was seen of it, by address.
     pub objects: BTreeMap<String, String>,
     /// What is done, by address and in the plan's order, without any content.
@@ -53,7 +54,7 @@ impl Saved {
     pub fn new(plan: &Plan, inputs: &Inputs<'_>, asked: Asked) -> Self {
         let secrets = &inputs.context.secrets;
         let resources = &inputs.desired.resources;
-        let Options { targets, excludes, replace, prune } = inputs.options.clone();
+        let Options { targets, excludes, replace, prune, check_updates } = inputs.options.clone();
         let object = |address: &Address| {
             let resource = &resources[address];
             let ids =
@@ -79,6 +80,7 @@ impl Saved {
             excludes,
             replace,
             prune,
+            check_updates,
             objects: order.iter().map(object).collect(),
             steps: plan.changes.iter().map(steps).collect(),
             content: secrets.hash(&format!("{content:?}")),
@@ -91,6 +93,7 @@ impl Saved {
             excludes: self.excludes.clone(),
             replace: self.replace.clone(),
             prune: self.prune,
+            check_updates: self.check_updates,
         }
     }
 

@@ -336,11 +336,12 @@ impl<M, R> App<M, R> {
     }
 
     /// What a plan wants to know in the first round.
-    pub fn query(&self) -> Query {
+    pub fn query(&self, options: &plan::Options) -> Query {
         let mut query = Query {
             stack: self.desired.stack.clone(),
             unit_directory: Some(self.context.unit_directory.clone()),
             host: true,
+            check_updates: options.check_updates,
             unit_path: kinds::unit::SEARCH_PATH.map(PathBuf::from).into(),
             ..Query::default()
         };
@@ -392,8 +393,8 @@ impl<M: Observe, R: Memory> App<M, R> {
     ///
     /// # Errors
     /// What is remembered cannot be read.
-    pub async fn look(&self) -> Result<Observed, Failure> {
-        let mut query = self.query();
+    pub async fn look(&self, options: &plan::Options) -> Result<Observed, Failure> {
+        let mut query = self.query(options);
         let mut observed = self.observe(&query).await?;
         for _ in 1..ROUNDS_MAX {
             let mut more = query.clone();

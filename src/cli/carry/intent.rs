@@ -64,6 +64,13 @@ impl Intent {
         }
     }
 
+    fn options(&self) -> plan::Options {
+        match self {
+            Intent::Apply { all: _, options, saved: _ } => options.clone(),
+            Intent::Destroy => plan::Options::default(),
+        }
+    }
+
     /// After it was carried out.
     fn plan_again<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
@@ -73,7 +80,7 @@ impl Intent {
     }
 
     async fn prepare(&self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
-        let observed = app.look().await?;
+        let observed = app.look(&self.options()).await?;
         let plan = self.plan(app, &observed);
         if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
             let reasons = saved.stale(&app.saved(&plan, &observed, options, common));

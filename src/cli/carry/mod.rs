@@ -18,7 +18,7 @@ use crate::address::Address;
 use crate::execute::{Cancel, Event, Fate, Journal, Options, Run, execute};
 use crate::machine::{FailureKind, Observe, Perform};
 use crate::observed::Observed;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::kept::KeptData;
 use crate::report::progress::Progress;
 use crate::report::{Look, plan as plan_report, run as run_report, status as status_report};
@@ -169,7 +169,7 @@ async fn perform(
     let hear = |event: Event| progress.hear(&event);
     let work = async {
         let run = execute(plan, &app.machine, journal, &hear, options, &cancel).await;
-        let observed = app.look().await?;
+        let observed = app.look(&plan::Options::default()).await?;
         let remaining = (goal.replan)(&observed);
         Ok(Outcome { run, observed, remaining })
     };

@@ -8,6 +8,7 @@ use super::failure::{Exit, Failure};
 use super::records::Memory;
 use super::ui::Ui;
 use crate::machine::Observe;
+use crate::plan;
 use crate::report::status::{State, Status, StatusJson, human};
 
 /// Show whether what should run is up
@@ -30,7 +31,10 @@ pub(super) fn run(common: &Common, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 async fn seen(app: &App<impl Observe, impl Memory>) -> Result<Status, Failure> {
-    let mut query = app.query();
+    let mut query = app.query(&plan::Options::default());
+    // How things run is told by this machine alone.
+    query.registry.clear();
+    query.build_sources.clear();
     rows::ask(&app.desired, &mut query);
     let observed = app.observe(&query).await?;
     let at_us = app::now_us();

@@ -27,14 +27,14 @@ use crate::desired::{
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
-use crate::kinds::image::{Image, Pull};
+use crate::kinds::image::{Build, Image, Pull};
 use crate::kinds::unit::BootWait;
 use crate::kinds::{directory, network, quadlet};
 use crate::observed::{Observed, Query, Seen};
 use crate::probe::{Probe, Readiness};
 use crate::stack::forms::RestartPolicy;
 
-pub(super) use spec::{host_readiness, link_needs, needs, stop_signal};
+pub(super) use spec::{extra_hosts, host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
 
 pub static KIND: Kind = Kind {
@@ -58,6 +58,8 @@ pub struct Container {
     /// Full reference.
     image: String,
     pull: Pull,
+    /// Where the image is built here.
+    build: Option<Build>,
     command: Option<Vec<String>>,
     entrypoint: Option<Vec<String>>,
     environment: BTreeMap<String, EnvironmentValue>,
@@ -301,7 +303,10 @@ impl Resource for Container {
     }
 
     fn implies(&self) -> Vec<Box<dyn Resource>> {
-        let mut implied: Vec<Box<dyn Resource>> = vec![Box::new(Image::new(&self.image, self.pull))];
+        let mut implied: Vec<Box<dyn Resource>> = vec![Box::new(match &self.build {
+            Some(build) => Image::built(&self.image, build.clone(), &self.context, self.span),
+            None => Image::pulled(&self.image, self.pull, &self.context),
+        })];
         if self.networks.contains_key("default") {
             implied.push(Box::new(network::implied_default(&self.context.stack)));
         }
@@ -339,7 +344,9 @@ impl Resource for Container {
     }
 
     fn outdated(&self, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
-        secrets::outdated(self, observed, neighbours)
+        let mut outdated = secrets::outdated(self, observed, neighbours);
+        outdated.extend(observe::renewed_image(self, observed, neighbours));
+        outdated
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {

@@ -24,6 +24,13 @@ pub fn normalised(reference: &str) -> String {
     }
 }
 
+/// Of what is built here: a short name is the machine's own.
+pub fn normalised_built(reference: &str) -> String {
+    let first = reference.split('/').next().unwrap_or_default();
+    let has_registry = reference.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    if has_registry { normalised(reference) } else { normalised(&format!("localhost/{reference}")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::normalised;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "files are looked at and written here")]
 
+pub mod context;
 mod look;
 
 use std::fs::{self, File, OpenOptions};

@@ -12,6 +12,7 @@ use podman_api::opts::{NetworkCreateOpts, VolumeCreateOpts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::build;
 use super::client::{CHANGE, Client, STORAGE, part, query, within};
 use super::failure::CallError;
 use super::look::{image, inspect, list, logs_tail, network, volume};
@@ -44,6 +45,7 @@ const LOG_LINES: usize = 20;
 pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progress<'_>) -> Result<(), Failure> {
     match effect {
         Podman::PullImage { reference } => pull::pull(client, reference, progress).await,
+        Podman::BuildImage(wanted) => build::build(client, wanted, progress).await,
         Podman::CreateNetwork(wanted) => create_network(client, wanted).await,
         Podman::RemoveNetwork { name } => remove_network(client, name).await,
         Podman::Connect { network, container, endpoint } => connect(client, network, container, endpoint).await,

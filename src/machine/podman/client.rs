@@ -124,6 +124,11 @@ impl Client {
         self.act.post(format!("{PREFIX}{path}"), payload, Headers::none()).await
     }
 
+    /// An archive as it comes, and the answer without reading it.
+    pub(super) async fn post_archive(&self, path: &str, archive: Body) -> Result<Response<Body>, CallError> {
+        self.act.post(format!("{PREFIX}{path}"), Payload::XTar(archive), Headers::none()).await
+    }
+
     /// Bytes as they are: podman keeps what it is sent, and takes a form for one.
     pub(super) async fn post_bytes(&self, path: &str, bytes: Vec<u8>, patience: Duration) -> Result<(), CallError> {
         let payload = Payload::Text(Body::from(bytes));

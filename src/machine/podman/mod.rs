@@ -12,11 +12,14 @@
 //! create, drops the progress of a pull, and cannot read what podman 5 shows of a container.
 
 mod act;
+mod build;
 mod client;
 mod failure;
+mod lines;
 mod look;
 mod pull;
 mod registry;
+mod remote;
 mod secrets;
 mod serve;
 mod shapes;

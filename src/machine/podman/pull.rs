@@ -10,11 +10,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hyper::body::HttpBody as _;
 use serde::Deserialize;
 
 use super::client::{Client, query, within};
 use super::failure::CallError;
+use super::lines::Lines;
 use super::look;
 use super::registry::{failure, is_passing};
 use super::shapes::{or_default, registry};
@@ -27,9 +27,6 @@ const SILENCE: Duration = Duration::from_secs(600);
 /// retry by itself: it would retry what can not succeed, too, and say nothing meanwhile. It goes on in
 /// the middle of a layer where the registry lets it, and keeps layers up to the first that is not whole.
 const RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
-
-/// One line of the stream is a few hundred bytes.
-const LINE_BYTES_MAX: usize = 1 << 20;
 
 pub(super) async fn pull(client: &Client, reference: &str, progress: &Progress<'_>) -> Result<(), Failure> {
     let mut pauses = RETRIES.into_iter();
@@ -63,30 +60,15 @@ async fn pull_once(client: &Client, reference: &str, progress: &Progress<'_>) ->
     let path = query(&[("reference", reference), ("policy", "always"), ("compatMode", "true"), ("retry", "0")]);
     let response = within(SILENCE, client.post_streaming(&format!("/images/pull{path}"), None::<&()>)).await?;
     let succeeded = response.status().is_success();
-    let mut body = response.into_body();
+    let mut lines = Lines::of(response, SILENCE);
     let mut layers = Layers::default();
-    let mut buffer = Vec::new();
-    loop {
-        let chunk = within(SILENCE, async {
-            body.data().await.transpose().map_err(|error| CallError::Broken(containers_api::conn::Error::Hyper(error)))
-        })
-        .await?;
-        let ended = chunk.is_none();
-        buffer.extend_from_slice(&chunk.unwrap_or_default());
-        if buffer.len() > LINE_BYTES_MAX {
-            return Err(CallError::TooLarge(LINE_BYTES_MAX));
+    while let Some(line) = lines.next().await? {
+        let item: Item = serde_json::from_slice(&line)?;
+        if let Some(words) = item.failure(succeeded) {
+            return Ok(Pulled::Failed(words));
         }
-        while let Some(line) = next_line(&mut buffer, ended) {
-            let item: Item = serde_json::from_slice(&line)?;
-            if let Some(words) = item.failure(succeeded) {
-                return Ok(Pulled::Failed(words));
-            }
-            if let Some(line) = layers.take(&item) {
-                progress(&line);
-            }
-        }
-        if ended {
-            break;
+        if let Some(line) = layers.take(&item) {
+            progress(&line);
         }
     }
     // Nothing in the stream tells the end of a pull from the end of a layer, so the image is asked for.
@@ -94,21 +76,6 @@ async fn pull_once(client: &Client, reference: &str, progress: &Progress<'_>) ->
         Some(_) => Pulled::Done,
         None => Pulled::Failed("podman's answer ended in the middle: unexpected EOF".to_owned()),
     })
-}
-
-/// Takes the next whole line that is not empty, or at the end what is left.
-pub(super) fn next_line(buffer: &mut Vec<u8>, ended: bool) -> Option<Vec<u8>> {
-    loop {
-        let end = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
-            None if ended && !buffer.is_empty() => buffer.len(),
-            None => return None,
-        };
-        let line: Vec<u8> = buffer.drain(..end).collect();
-        if !line.trim_ascii().is_empty() {
-            return Some(line);
-        }
-    }
 }
 
 /// A line of the stream, in either of its forms.
@@ -143,6 +110,11 @@ struct Detail {
 }
 
 impl Item {
+    /// Words for people.
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
+
     pub(super) fn failure(&self, succeeded: bool) -> Option<String> {
         [&self.error, &self.message, &self.cause]
             .into_iter()
@@ -208,7 +180,7 @@ fn human(bytes: u64) -> String {
 }
 
 /// One short line of podman's words.
-fn short(words: &str) -> String {
+pub(super) fn short(words: &str) -> String {
     const CHARS_MAX: usize = 100;
     let line = words.lines().next().unwrap_or_default();
     match line.char_indices().nth(CHARS_MAX) {

@@ -362,6 +362,8 @@ pub(super) struct ImageRow {
 #[serde(rename_all = "PascalCase", default)]
 struct ImageConfig {
     #[serde(deserialize_with = "or_default")]
+    labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
     volumes: BTreeMap<String, Value>,
 }
 
@@ -397,6 +399,7 @@ impl ImageRow {
         Image {
             id: bare_id(&self.id),
             digests: sorted(self.repo_digests),
+            labels: self.config.labels,
             volumes: self.config.volumes.into_keys().collect(),
             healthcheck: if test.first().is_some_and(|first| first == "NONE") { Vec::new() } else { test },
             size_bytes: self.size,

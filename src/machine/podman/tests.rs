@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::client::{part, query};
 use super::failure::kind_of;
+use super::lines::next_line;
 use super::look::{HealthLog, health_of, last_lines};
-use super::pull::{Item, Layers, next_line};
+use super::pull::{Item, Layers};
 use super::registry::{Cause, cause, failure};
 use super::shapes::{ImageRow, Row, canonical, inspected, registry};
 use super::socket::Socket;

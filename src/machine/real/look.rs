@@ -8,11 +8,12 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::{Real, podman_is_installed};
+use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, files, host, http};
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, ProbeReading, Query,
-    Secret, Seen, Sort, Unit, Volume,
+    RemoteImage, Secret, Seen, Sort, Unit, Volume,
 };
 use crate::probe::{Probe, Readiness};
 
@@ -21,6 +22,9 @@ const AT_ONCE: usize = 8;
 
 /// A file system that does not answer (a dead network mount) makes its paths unknown, not the program hang.
 const FILES_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A gigabyte of sources is read in seconds.
+const BUILD_SOURCE_TIMEOUT: Duration = Duration::from_secs(120);
 
 const STACK_LABEL: &str = "io.stackctl.stack";
 
@@ -32,6 +36,7 @@ struct OfPodman {
     volumes: BTreeMap<String, Volume>,
     secrets: BTreeMap<String, Secret>,
     images: BTreeMap<String, Seen<Image>>,
+    registry: BTreeMap<String, Seen<RemoteImage>>,
     blind: BTreeMap<Sort, String>,
 }
 
@@ -53,11 +58,12 @@ struct OfHost {
 
 impl Real {
     pub(super) async fn look(&self, query: &Query) -> Observed {
-        let (podman, systemd, host, probes) = tokio::join!(
+        let (podman, systemd, host, probes, build_sources) = tokio::join!(
             self.look_podman(query),
             self.look_systemd(query),
             self.look_host(query),
-            self.look_probes(query)
+            self.look_probes(query),
+            look_build_sources(query)
         );
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
@@ -70,6 +76,8 @@ impl Real {
             volumes: podman.volumes,
             secrets: podman.secrets,
             images: podman.images,
+            registry: podman.registry,
+            build_sources,
             units: systemd.units,
             paths: host.paths,
             folders: host.folders,
@@ -182,16 +190,17 @@ impl Real {
 /// All at the same time, and with them whether it is podman: who answers at the socket nearly always is, and asking that
 /// first would cost a round trip.
 async fn ask_podman(podman: &Podman, query: &Query) -> Result<OfPodman, Failure> {
-    let (engine, containers, networks, volumes, secrets, images) = tokio::join!(
+    let (engine, containers, networks, volumes, secrets, images, registry) = tokio::join!(
         podman.engine(),
         containers(podman, query),
         podman.networks(),
         podman.volumes(),
         secrets(podman, query),
         images(podman, &query.images),
+        registry(podman, &query.registry),
     );
     let engine = Seen::Present(engine?);
-    let mut seen = OfPodman { engine, images, ..OfPodman::default() };
+    let mut seen = OfPodman { engine, images, registry, ..OfPodman::default() };
     let ours = |labels: &BTreeMap<String, String>| labels.get(STACK_LABEL) == Some(&query.stack);
     match containers {
         Ok(containers) => seen.containers = containers,
@@ -275,6 +284,34 @@ async fn images(podman: &Podman, references: &BTreeSet<String>) -> BTreeMap<Stri
             Err(failure) => Seen::Unknown(failure.message),
         };
         (reference.clone(), seen)
+    }))
+    .await
+}
+
+async fn registry(podman: &Podman, references: &BTreeSet<String>) -> BTreeMap<String, Seen<RemoteImage>> {
+    bounded(references.iter().map(|reference| async move {
+        let seen = match podman.remote_image(reference).await {
+            Ok(image) => Seen::Present(image),
+            Err(failure) => Seen::Unknown(failure.message),
+        };
+        (reference.clone(), seen)
+    }))
+    .await
+}
+
+/// Apart from the other files, since a context may be large.
+async fn look_build_sources(query: &Query) -> BTreeMap<BuildSource, Seen<String>> {
+    bounded(query.build_sources.iter().map(|source| async move {
+        let asked = source.clone();
+        let looking = tokio::task::spawn_blocking(move || files::context::digest(&asked));
+        let seen = match tokio::time::timeout(BUILD_SOURCE_TIMEOUT, looking).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(_)) | Err(_) => {
+                let within = http::in_words(BUILD_SOURCE_TIMEOUT);
+                Seen::Unknown(format!("{} could not be read within {within}", source.context.display()))
+            }
+        };
+        (source.clone(), seen)
     }))
     .await
 }

@@ -2,6 +2,7 @@
 
 pub(super) const KEYS: &[&str] = &[
     "image",
+    "build",
     "container_name",
     "pull",
     "pull_policy",
@@ -61,7 +62,6 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
-    ("build", "building images is not part of this version; build it and name it in `image`"),
     ("configs", "configs are not part of this version; mount a file under `volumes`"),
     ("links", "it is Docker's old way; containers of one network reach each other by name"),
     ("external_links", "it is Docker's old way; join the other's network"),

@@ -5,19 +5,20 @@ mod link;
 mod parts;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::settings::Settings;
 use super::{Container, NetworkMode, Restart, UnitDependencies, secrets};
 use crate::address::Address;
-use crate::desired::{Reading, Resource};
-use crate::kinds::image;
+use crate::desired::{Context, Reading, Resource};
+use crate::kinds::image::{self, Build, Pull};
 use crate::kinds::network::pairs;
-use crate::stack::forms::{self, Map};
+use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::{Key, Node};
 
 pub(super) use link::link;
 pub(in crate::kinds) use link::needs as link_needs;
-pub(in crate::kinds) use parts::{host_readiness, needs, signal as stop_signal};
+pub(in crate::kinds) use parts::{extra_hosts, host_readiness, needs, signal as stop_signal};
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     let name = &key.text;
@@ -32,11 +33,12 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let environment = parts::environment(node, reading);
     let places = reading.places;
     let context = reading.context;
+    let files = reading.files;
     let Some(map) = Map::new(node, "a container", keys::KEYS, reading.diagnostics) else {
         return Vec::new();
     };
     let mut map = map.unsupported(keys::UNSUPPORTED);
-    let image = map.require("image", "docker.io/library/redis:8", forms::word);
+    let (image, pull, build) = image(&mut map, name, context, places, &|path| files.resolved(path).is_some());
     let limits = parts::limits(&mut map);
     let networks = map.read("networks", forms::attachments);
     let mode = map.read("network_mode", parts::network_mode);
@@ -46,8 +48,9 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         span: key.span,
         context: context.clone(),
         name: map.read("container_name", container_name).unwrap_or_else(|| format!("{}-{name}", context.stack)),
-        image: image.as_deref().map(image::normalised).unwrap_or_default(),
-        pull: parts::pull(&mut map),
+        image,
+        pull,
+        build,
         command: map.read("command", forms::command).map(|command| command.words),
         entrypoint: map.read("entrypoint", forms::command).map(|command| command.words),
         environment,
@@ -87,6 +90,26 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     parts::one_shot_restarts(&mut map, &container);
     map.finish();
     vec![Box::new(container)]
+}
+
+/// The full reference, and how the image comes here. What is built needs no name, and a short one is the machine's own.
+fn image(
+    map: &mut Map<'_, '_>,
+    name: &str,
+    context: &Context,
+    places: Places<'_>,
+    exists: &dyn Fn(&Path) -> bool,
+) -> (String, Pull, Option<Build>) {
+    let is_built = map.take("build").is_some_and(|build| !build.is_null());
+    let build = map.read("build", |node, diagnostics| Build::read(node, places, exists, diagnostics));
+    let reference = if is_built {
+        let given = map.read("image", forms::word).unwrap_or_else(|| format!("{}-{name}", context.stack));
+        image::normalised_built(&given)
+    } else {
+        let given = map.require("image", "docker.io/library/redis:8", forms::word);
+        given.as_deref().map(image::normalised).unwrap_or_default()
+    };
+    (reference, parts::pull(map, is_built), build)
 }
 
 /// Podman's own rule for names (`define.NameRegex`), without the endings that mark a replace's half.

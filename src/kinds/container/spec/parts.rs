@@ -41,22 +41,29 @@ pub(super) fn environment(node: &Node, reading: &mut Reading<'_>) -> BTreeMap<St
     all
 }
 
-pub(super) fn pull(map: &mut Map<'_, '_>) -> Pull {
-    const POLICIES: &[&str] = &["missing", "if_not_present", "never"];
+/// Compose's policies; `build` says what happens anyway where there is something to build.
+pub(super) fn pull(map: &mut Map<'_, '_>, is_built: bool) -> Pull {
+    const POLICIES: &[&str] = &["missing", "if_not_present", "always", "never", "build"];
     let mut policy = Pull::Missing;
     for key in ["pull", "pull_policy"] {
         let given = map.read(key, |node, diagnostics| {
-            if matches!(node.as_text(), Some("always" | "build" | "daily" | "weekly")) {
-                let detail =
-                    format!("{} is not part of this version: an image is fetched when it is missing", node.shown());
-                diagnostics.error(node.span, "Not supported", detail);
+            if matches!(node.as_text(), Some("daily" | "weekly")) {
+                let detail = format!("{} would ask a registry by the clock", node.shown());
+                diagnostics.error(node.span, "Not supported", detail).help("say `always`, or `--check-updates`");
                 return None;
             }
-            forms::one_of(POLICIES, node, diagnostics)
+            let word = forms::one_of(POLICIES, node, diagnostics)?;
+            if word == "build" && !is_built {
+                let detail = "there is nothing to build the image from";
+                diagnostics.error(node.span, "Contradiction", detail).help("add `build:`");
+            }
+            Some(word)
         });
-        if given == Some("never") {
-            policy = Pull::Never;
-        }
+        policy = match given {
+            Some("never") => Pull::Never,
+            Some("always") => Pull::Always,
+            Some(_) | None => policy,
+        };
     }
     policy
 }
@@ -276,7 +283,7 @@ pub(super) fn security(node: &Node, diagnostics: &mut Diagnostics) -> Option<boo
 }
 
 /// `name:address` a line, from Compose's list or mapping.
-pub(super) fn extra_hosts(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+pub(in crate::kinds) fn extra_hosts(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
     if node.as_mapping().is_some() {
         let pairs = forms::map_or_list(node, diagnostics)?;
         return Some(pairs.into_iter().map(|pair| format!("{}:{}", pair.key, pair.value)).collect());
