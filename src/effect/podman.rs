@@ -118,6 +118,12 @@ pub struct Endpoint {
     pub aliases: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub static_ips: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub static_mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interface_name: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub options: BTreeMap<String, String>,
 }
 
 /// `POST /libpod/containers/create`.
@@ -164,6 +170,9 @@ pub struct ContainerCreate {
     pub netns: Namespace,
     #[serde(rename = "Networks", skip_serializing_if = "BTreeMap::is_empty")]
     pub networks: BTreeMap<String, Endpoint>,
+    /// By mode: such as `pasta`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub network_options: BTreeMap<String, Vec<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hostadd: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +216,16 @@ pub struct ContainerCreate {
     pub userns: Option<Namespace>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub selinux_opts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparmor_profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp_profile_path: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mask: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmask: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretMount>,
     /// Variable -> secret. Podman looks the secret up at each start.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Risk, Severity};
+use crate::effect::Endpoint;
 use crate::hand_over::{self, HandOver};
 use crate::observed::{Container, Observed};
 
@@ -119,13 +120,23 @@ pub fn name_conflict(noun: &str, name: &str, owner: &Owner) -> Risk {
     }
 }
 
-/// The addresses that a container of ours was given on a network, with which it is to come back to it.
-pub fn addresses_on(found: &Container, network: &str, observed: &Observed) -> Vec<String> {
+/// How a container of ours is on a network, with what it was given there, so that it comes back to it as it was.
+pub fn endpoint_on(found: &Container, network: &str, observed: &Observed) -> Endpoint {
     let applied = address(&found.labels).and_then(|address| observed.facts.get("applied", &address).cloned());
-    let label = last_applied(&found.labels).and_then(|spec| spec.get("networks").cloned());
-    let networks = applied.and_then(|applied| applied.get("networks").cloned()).or(label).unwrap_or_default();
-    let given = networks[network]["static_ips"].as_array();
-    given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    let label = last_applied(&found.labels);
+    let given = |row: &str| {
+        let label = label.as_ref().and_then(|spec| spec.get(row).cloned());
+        applied.as_ref().and_then(|applied| applied.get(row).cloned()).or(label).unwrap_or_default()[network].take()
+    };
+    let options = given("network_options");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Endpoint {
+        aliases: found.aliases_on(network),
+        static_ips: given("networks")["static_ips"].as_array().into_iter().flatten().filter_map(text).collect(),
+        static_mac: text(&options["mac_address"]),
+        interface_name: text(&options["interface_name"]),
+        options: serde_json::from_value(options["driver_opts"].clone()).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

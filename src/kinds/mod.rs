@@ -1,6 +1,7 @@
 //! The kinds, one folder each; reading `*/steps.rs` down shows every effect of the tool. A kind does no I/O.
 //! `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
 
+pub mod config;
 pub mod container;
 pub mod directory;
 mod env_file;
@@ -25,6 +26,7 @@ pub const ALL: &[&Kind] = &[
     &network::KIND,
     &volume::KIND,
     &secret::KIND,
+    &config::KIND,
     &image::KIND,
     &container::KIND,
     &service::KIND,

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, secrets, systemd};
+use super::{
+    AttachmentOptions, Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, gpu, secrets, systemd,
+};
 use crate::attributes::{Attribute, Attributes, attribute};
 use crate::change::Action;
 
@@ -69,6 +71,10 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("cpu_shares", Action::Replace),
     attribute("cpuset", Action::Replace),
     attribute("secrets", Action::Replace).keys().blind(), // inspect shows neither targets nor variables
+    attribute("configs", Action::Replace).keys().blind(),
+    attribute("gpu", Action::Replace).blind(), // devices are not shown
+    attribute("network_options", Action::Replace).keys().blind(), // a MAC address is shown whether asked for or not
+    attribute("security_opt", Action::Replace).set().blind(), // shown in other words, and with podman's own
     attribute("restart", Action::Reload),
     attribute("depends_on", Action::Reload).keys(),
     attribute("stop_grace_period", Action::Reload),
@@ -115,8 +121,10 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("volumes", volumes(container));
     attributes.set_given("volume_options", volume_options(container));
     attributes.set_given("networks", networks(container));
-    match container.mode {
+    match &container.mode {
         NetworkMode::Bridge => {}
+        NetworkMode::Pasta(options) if options.is_empty() => attributes.set("network_mode", "pasta"),
+        NetworkMode::Pasta(options) => attributes.set("network_mode", format!("pasta:{options}")),
         NetworkMode::Host => attributes.set("network_mode", "host"),
         NetworkMode::None => attributes.set("network_mode", "none"),
     }
@@ -136,7 +144,11 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("cpus", json!(container.cpus));
     attributes.set_given("pids_limit", json!(container.pids_limit));
     container.settings.attributes(&mut attributes);
-    attributes.set_given("secrets", secrets::attribute(&container.secrets));
+    attributes.set_given("secrets", secrets::attribute("secret", &container.secrets));
+    attributes.set_given("configs", secrets::attribute("config", &container.secrets));
+    attributes.set_given("security_opt", container.security.attribute());
+    attributes.set_given("gpu", gpu::attribute(container.gpu));
+    attributes.set_given("network_options", network_options(container));
     attributes
 }
 
@@ -186,6 +198,11 @@ fn networks(container: &Container) -> Value {
     };
     let given = container.networks.values();
     given.map(|attachment| (attachment.name.clone(), value(attachment))).collect::<Map<_, _>>().into()
+}
+
+fn network_options(container: &Container) -> Value {
+    let given = container.networks.values().filter(|attachment| attachment.options != AttachmentOptions::default());
+    given.map(|attachment| (attachment.name.clone(), json!(attachment.options))).collect::<Map<_, _>>().into()
 }
 
 /// Podman's part of a health check; times in nanoseconds, as podman keeps them.

@@ -1,30 +1,36 @@
 //! The body of the create call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, secrets};
+use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, gpu, secrets};
+use crate::desired::Neighbours;
 use crate::effect::podman::{
     Cpu, Device, HealthConfig, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
 };
 use crate::effect::{ContainerCreate, Endpoint};
 use crate::kinds::{labels, secret};
+use crate::observed::Observed;
 
 /// The scheduler's period that `cpus` is a share of: the kernel's and podman's default, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
 
-pub(super) fn body(container: &Container, name: &str, systemd: bool, versions: &secrets::Versions) -> ContainerCreate {
+pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
+    let Found { versions, gpu_devices, new_volumes } = found;
     let mut spec = attributes::created_with(container);
     if !versions.is_empty() {
         spec.set(secret::VERSIONS, json!(versions));
+    }
+    if !gpu_devices.is_empty() {
+        spec.set(gpu::FOUND, json!(gpu_devices));
     }
     let mut all_labels = labels::ours(&container.context.stack, &container.address, &spec, &container.labels);
     if systemd {
         all_labels.insert(labels::UNIT.to_owned(), container.unit_name());
     }
-    let (mounts, volumes) = mounts(container);
+    let (mounts, volumes) = mounts(container, new_volumes);
     let env = container.environment.iter().map(|(key, value)| (key.clone(), value.text.clone()));
     let mut body = ContainerCreate {
         name: name.to_owned(),
@@ -42,12 +48,12 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, versions: &
         no_new_privileges: container.no_new_privileges,
         cap_add: container.cap_add.clone(),
         cap_drop: container.cap_drop.clone(),
-        devices: container.devices.iter().map(|path| Device { path: path.clone() }).collect(),
+        devices: container.devices.iter().chain(gpu_devices).map(|path| Device { path: path.clone() }).collect(),
         mounts,
         volumes,
         portmappings: ports(container),
         expose: exposed(container),
-        netns: namespace(container.mode),
+        netns: namespace(&container.mode),
         networks: networks(container),
         hostadd: container.extra_hosts.clone(),
         healthconfig: container.healthcheck.as_ref().and_then(health),
@@ -59,12 +65,47 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, versions: &
         restart_policy: if systemd { "no".to_owned() } else { policy(container.restart) },
         sdnotify_mode: systemd
             .then(|| if container.has_own_check() { "healthy".to_owned() } else { "conmon".to_owned() }),
+        network_options: network_options(&container.mode),
         cgroups_mode: systemd.then(|| "split".to_owned()),
         ..ContainerCreate::default()
     };
     container.settings.create(&mut body);
+    container.security.create(&mut body);
     secrets::create(&container.secrets, versions, &mut body);
     body
+}
+
+/// What the machine and the neighbours say of what it is made with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) versions: secrets::Versions,
+    pub(super) gpu_devices: BTreeSet<String>,
+    /// Names of the volumes that are made in the same plan.
+    pub(super) new_volumes: BTreeSet<String>,
+}
+
+impl Found {
+    pub(super) fn of(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Self {
+        let is_new = |mount: &super::Mount| match &mount.source {
+            MountSource::Volume { name, .. } => (!observed.volumes.contains_key(name)).then(|| name.clone()),
+            MountSource::Bind(_) | MountSource::Tmpfs { .. } => None,
+        };
+        Self {
+            versions: secrets::versions(container, observed, neighbours),
+            gpu_devices: gpu::devices(container, observed),
+            new_volumes: container.mounts.values().filter_map(is_new).collect(),
+        }
+    }
+}
+
+/// Options of the network mode, by its name, as libpod has them.
+fn network_options(mode: &NetworkMode) -> BTreeMap<String, Vec<String>> {
+    match mode {
+        NetworkMode::Pasta(options) if !options.is_empty() => {
+            BTreeMap::from([("pasta".to_owned(), options.split(',').map(str::to_owned).collect())])
+        }
+        NetworkMode::Pasta(_) | NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => BTreeMap::new(),
+    }
 }
 
 fn policy(restart: Restart) -> String {
@@ -77,7 +118,7 @@ fn policy(restart: Restart) -> String {
     .to_owned()
 }
 
-fn mounts(container: &Container) -> (Vec<Mount>, Vec<NamedVolume>) {
+fn mounts(container: &Container, new_volumes: &BTreeSet<String>) -> (Vec<Mount>, Vec<NamedVolume>) {
     let (mut mounts, mut volumes) = (Vec::new(), Vec::new());
     for (target, mount) in &container.mounts {
         let mut options = mount.options.clone();
@@ -91,11 +132,10 @@ fn mounts(container: &Container) -> (Vec<Mount>, Vec<NamedVolume>) {
                 let source = Some(path.display().to_string());
                 mounts.push(Mount { destination: target.clone(), kind: "bind".to_owned(), source, options });
             }
-            MountSource::Volume { address: _, name, subpath } => volumes.push(NamedVolume {
-                name: name.clone(),
-                dest: target.clone(),
-                options,
-                sub_path: subpath.clone(),
+            MountSource::Volume { address: _, name, subpath } => volumes.push({
+                // Podman would change the owner of everything below, again and again.
+                options.retain(|option| option != "U" || new_volumes.contains(name));
+                NamedVolume { name: name.clone(), dest: target.clone(), options, sub_path: subpath.clone() }
             }),
             MountSource::Tmpfs { size_bytes, mode } => {
                 options.extend(size_bytes.map(|size| format!("size={size}")));
@@ -130,8 +170,9 @@ fn exposed(container: &Container) -> BTreeMap<u16, String> {
     exposed
 }
 
-fn namespace(mode: NetworkMode) -> Namespace {
+fn namespace(mode: &NetworkMode) -> Namespace {
     let nsmode = match mode {
+        NetworkMode::Pasta(_) => "pasta",
         NetworkMode::Bridge => "bridge",
         NetworkMode::Host => "host",
         NetworkMode::None => "none",
@@ -140,11 +181,17 @@ fn namespace(mode: NetworkMode) -> Namespace {
 }
 
 fn networks(container: &Container) -> BTreeMap<String, Endpoint> {
-    let endpoint = |attachment: &super::Attachment| Endpoint {
+    container.networks.values().map(|attachment| (attachment.name.clone(), endpoint(attachment))).collect()
+}
+
+pub(super) fn endpoint(attachment: &super::Attachment) -> Endpoint {
+    Endpoint {
         aliases: attachment.aliases.clone(),
         static_ips: attachment.static_ips.clone(),
-    };
-    container.networks.values().map(|attachment| (attachment.name.clone(), endpoint(attachment))).collect()
+        static_mac: attachment.options.mac_address.clone(),
+        interface_name: attachment.options.interface_name.clone(),
+        options: attachment.options.driver_opts.clone(),
+    }
 }
 
 fn health(check: &Healthcheck) -> Option<HealthConfig> {

@@ -6,8 +6,10 @@
 mod attributes;
 mod conflicts;
 mod create;
+mod gpu;
 mod observe;
 mod secrets;
+mod security;
 mod settings;
 mod spec;
 mod steps;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::address::Address;
@@ -92,7 +95,9 @@ pub struct Container {
     cpus: Option<f64>,
     pids_limit: Option<i64>,
     settings: settings::Settings,
+    security: security::Security,
     secrets: secrets::Uses,
+    gpu: Option<gpu::Gpu>,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
@@ -153,14 +158,27 @@ struct Attachment {
     name: String,
     aliases: Vec<String>,
     static_ips: Vec<String>,
+    options: AttachmentOptions,
     span: Option<Span>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct AttachmentOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface_name: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    driver_opts: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum NetworkMode {
     Bridge,
     Host,
     None,
+    /// The default of rootless podman where no network is named, with its options (pasta(1)).
+    Pasta(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -327,6 +345,7 @@ impl Resource for Container {
         systemd::unit(self).query(&self.context, query);
         quadlet::query(&self.context, query);
         query.listeners |= !self.ports.is_empty();
+        gpu::query(self, query);
     }
 
     fn query_more(&self, observed: &Observed, query: &mut Query) {
@@ -345,12 +364,15 @@ impl Resource for Container {
 
     fn outdated(&self, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
         let mut outdated = secrets::outdated(self, observed, neighbours);
+        outdated.extend(gpu::outdated(self, observed));
         outdated.extend(observe::renewed_image(self, observed, neighbours));
         outdated
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
-        conflicts::find(self, observed)
+        let mut risks = conflicts::find(self, observed);
+        risks.extend(gpu::missing(self, observed));
+        risks
     }
 
     fn hand_over(&self, observed: &Observed) -> hand_over::Steps {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
-use super::{Container, MountSource, settings, systemd};
+use super::{Container, MountSource, gpu, settings, systemd};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, AttributeChange, Cause};
@@ -60,6 +60,7 @@ impl<'o> Lies<'o> {
 pub(super) fn is_as_desired(container: &Container, found: &observed::Container) -> bool {
     labels::last_applied(&found.labels).is_some_and(|mut spec| {
         spec.0.remove(secret::VERSIONS);
+        spec.0.remove(gpu::FOUND);
         spec == created_with(container)
     })
 }
@@ -130,7 +131,7 @@ fn shown(
     seen.set("hostname", config["Hostname"].clone());
     seen.set("ports", ports(subject, host));
     seen.set("volumes", volumes(container, inspect));
-    seen.set("network_mode", network_mode(host));
+    seen.set("network_mode", network_mode(container, host, last));
     seen.set("networks", networks(container, subject, inspect, last, observed));
     seen.set("healthcheck", healthcheck(config));
     seen.set("stop_signal", config["StopSignal"].clone());
@@ -250,9 +251,14 @@ fn volumes(container: &Container, inspect: &Value) -> Value {
     Value::Object(seen)
 }
 
-fn network_mode(host: &Value) -> Value {
+/// Podman shows no options of pasta: where that is what was asked for, they are as they were.
+fn network_mode(container: &Container, host: &Value, last: &Attributes) -> Value {
     match host["NetworkMode"].as_str() {
         Some(mode @ ("host" | "none")) => json!(mode),
+        Some("pasta") => match last.get("network_mode").or(created_with(container).get("network_mode")) {
+            Some(Value::String(asked)) if asked.starts_with("pasta") => json!(asked),
+            Some(_) | None => Value::Null,
+        },
         Some(_) | None => Value::Null,
     }
 }

@@ -41,7 +41,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn read(map: &mut Map<'_, '_>) -> Self {
+    /// `reserved` is what `deploy` says of memory.
+    pub(super) fn read(map: &mut Map<'_, '_>, reserved: Option<u64>) -> Self {
         let limits = map.read("ulimits", forms::ulimits).unwrap_or_default();
         let (log_driver, log_options) = map.read("logging", logging).unwrap_or_default();
         Self {
@@ -63,7 +64,7 @@ impl Settings {
             userns_mode: map.read("userns_mode", userns),
             log_driver,
             log_options,
-            mem_reservation: map.read("mem_reservation", forms::size_bytes),
+            mem_reservation: map.read("mem_reservation", forms::size_bytes).or(reserved),
             memswap_limit: map.read("memswap_limit", swap),
             cpu_shares: map.read("cpu_shares", |node, diagnostics| forms::integer_in(2..=262_144, node, diagnostics)),
             cpuset: map.read("cpuset", forms::word),

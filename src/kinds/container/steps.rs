@@ -10,7 +10,7 @@ use super::{Container, create, secrets, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
-use crate::effect::{Effect, Endpoint, Files, Podman, Systemd, Wait};
+use crate::effect::{Effect, Files, Podman, Systemd, Wait};
 use crate::kinds::{labels, secret, unit};
 use crate::observed::{self, Observed, Seen};
 
@@ -27,9 +27,9 @@ pub(super) fn steps(
     neighbours: &Neighbours<'_>,
 ) -> Steps {
     let lies = Lies::of(container, observed);
-    let versions = secrets::versions(container, observed, neighbours);
+    let found = create::Found::of(container, observed, neighbours);
     let superseded = secrets::superseded(lies, observed, neighbours);
-    let calls = Calls { container, systemd: neighbours.systemd, versions, superseded };
+    let calls = Calls { container, systemd: neighbours.systemd, found, superseded };
     let prepare = if neighbours.systemd {
         systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
     } else {
@@ -123,13 +123,12 @@ fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, obse
         let attached = live.networks.iter().any(|name| name == network);
         let wanted = container.networks.values().find(|attachment| attachment.name == network);
         if attached {
-            let static_ips = labels::addresses_on(live, network, observed);
-            let endpoint = Endpoint { aliases: live.aliases_on(network), static_ips };
+            let endpoint = labels::endpoint_on(live, network, observed);
             let back = Podman::Connect { network: network.to_owned(), container: container.name.clone(), endpoint };
             steps.push(step(podman(off.clone())).undo(podman(back)));
         }
         if let Some(wanted) = wanted {
-            let endpoint = Endpoint { aliases: wanted.aliases.clone(), static_ips: wanted.static_ips.clone() };
+            let endpoint = create::endpoint(wanted);
             let on = Podman::Connect { network: network.to_owned(), container: container.name.clone(), endpoint };
             steps.push(step(podman(on)).undo(podman(off)));
         }
@@ -141,8 +140,7 @@ fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, obse
 struct Calls<'a> {
     container: &'a Container,
     systemd: bool,
-    /// Of the secrets that it is made with.
-    versions: secrets::Versions,
+    found: create::Found,
     /// Those that go at its commit.
     superseded: BTreeSet<String>,
 }
@@ -199,7 +197,7 @@ impl Calls<'_> {
 
     /// A new one stays when it does not come up: its log and what it wrote are what the user needs to see.
     fn make(&self, waits: Vec<Step>) -> Vec<Step> {
-        let body = create::body(self.container, &self.container.name, self.systemd, &self.versions);
+        let body = create::body(self.container, &self.container.name, self.systemd, &self.found);
         let create = step(podman(Podman::CreateContainer(Box::new(body)))).commit();
         [vec![create], waits, self.start()].concat()
     }
@@ -219,7 +217,7 @@ impl Calls<'_> {
         let (live, parked, next) = (&container.name, container.parked(), container.next());
         let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven;
         let mut steps = if is_sick { self.put_back(lies) } else { self.put_in_order(lies) };
-        let body = create::body(container, &next, self.systemd, &self.versions);
+        let body = create::body(container, &next, self.systemd, &self.found);
         steps.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
         steps.extend(waits);
         if !is_sick {

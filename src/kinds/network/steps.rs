@@ -6,7 +6,7 @@ use super::Network;
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Context, Difference, Neighbours, Owned};
 use crate::effect::podman::Subnet;
-use crate::effect::{Effect, Endpoint, NetworkCreate, Podman, Systemd};
+use crate::effect::{Effect, NetworkCreate, Podman, Systemd};
 use crate::kinds::labels;
 use crate::observed::{self, Container, Observed};
 
@@ -100,8 +100,7 @@ fn stop_and_start(user: &Container, neighbours: &Neighbours<'_>) -> (Effect, Eff
 
 fn off_and_on(network: &str, user: &Container, observed: &Observed) -> (Effect, Effect) {
     let (network, container) = (network.to_owned(), user.name.clone());
-    let static_ips = labels::addresses_on(user, &network, observed);
-    let endpoint = Endpoint { aliases: user.aliases_on(&network), static_ips };
+    let endpoint = labels::endpoint_on(user, &network, observed);
     (
         Effect::Podman(Podman::Disconnect { network: network.clone(), container: container.clone() }),
         Effect::Podman(Podman::Connect { network, container, endpoint }),

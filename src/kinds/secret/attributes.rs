@@ -9,5 +9,5 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("file", Action::Replace).blind(),
     attribute("environment", Action::Replace).blind(),
     attribute("labels", Action::Replace).keys(),
-    attribute("superseded", Action::Finish).state(),
+    attribute(super::SUPERSEDED, Action::Finish).state(),
 ];

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::address::Address;
-use crate::attributes::{Attributes, Hidden};
+use crate::attributes::{Attribute, Attributes, Hidden};
 use crate::change::{Action, Risk, Steps, step};
 use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
 use crate::diagnostic::Span;
@@ -22,9 +22,11 @@ use crate::observed::{self, Observed, Query, Seen, Sort};
 /// In last-applied: the key that values were hashed with. With another key they are hashed anew.
 const KEY: &str = "hash_key";
 /// The row of the versions that nobody needs any more.
-const SUPERSEDED: &str = "superseded";
-/// In last-applied of a container: secret -> the version that it was made with.
+pub(super) const SUPERSEDED: &str = "superseded";
+/// In last-applied of a container: address of a secret -> the version that it was made with.
 pub(super) const VERSIONS: &str = "secret_versions";
+
+pub(super) use spec::read_config;
 
 pub static KIND: Kind = Kind {
     name: "secret",
@@ -54,6 +56,8 @@ enum Source {
     },
     File(Hidden),
     Environment(Hidden),
+    /// Of a config: it stands in the stack file.
+    Content(Hidden),
     /// Somebody else's, under this very name.
     External,
 }
@@ -88,7 +92,7 @@ impl Secret {
 
     /// The versions that containers of this stack were made with.
     fn used(&self, observed: &Observed) -> Vec<u32> {
-        let used = |found: &observed::Container| versions_of(found)?.get(self.address.name()).cloned();
+        let used = |found: &observed::Container| versions_of(found)?.get(&self.address.to_string()).cloned();
         observed.containers.values().filter_map(used).filter_map(|name| self.number(&name)).collect()
     }
 
@@ -116,11 +120,15 @@ impl Secret {
         let mut last = labels::last_applied(&found.labels)?;
         let key = last.0.remove(KEY);
         if let (true, Some(Hidden(value))) = (key != Some(json!(self.context.secrets.key_id())), &found.value) {
-            for path in ["file", "environment"] {
+            for path in ["file", "environment", "content"] {
                 last.0.entry(path.to_owned()).and_modify(|hash| *hash = self.sealed(value));
             }
         }
         Some(last)
+    }
+
+    fn table(&self) -> &'static [Attribute] {
+        if self.address.kind() == KIND.name { KIND.attributes } else { super::config::KIND.attributes }
     }
 
     /// Without what is a state of the machine.
@@ -133,7 +141,9 @@ impl Secret {
     fn create(&self, number: u32) -> Effect {
         let source = match &self.source {
             Source::Generated { length } => SecretSource::Generated { length: *length },
-            Source::File(value) | Source::Environment(value) => SecretSource::Given(value.clone()),
+            Source::File(value) | Source::Environment(value) | Source::Content(value) => {
+                SecretSource::Given(value.clone())
+            }
             Source::External => SecretSource::Given(Hidden(String::new())),
         };
         let mut spec = self.made_from();
@@ -143,7 +153,7 @@ impl Secret {
     }
 }
 
-/// Secret -> the version that a container was made with, as its label tells.
+/// Address of a secret -> the version that a container was made with, as its label tells.
 pub(super) fn versions_of(found: &observed::Container) -> Option<BTreeMap<String, String>> {
     let last = labels::last_applied(&found.labels)?;
     serde_json::from_value(last.get(VERSIONS)?.clone()).ok()
@@ -166,6 +176,7 @@ impl Resource for Secret {
             Source::Generated { length } => attributes.set("generate", json!({ "length": length })),
             Source::File(Hidden(value)) => attributes.set("file", self.sealed(value)),
             Source::Environment(Hidden(value)) => attributes.set("environment", self.sealed(value)),
+            Source::Content(Hidden(value)) => attributes.set("content", self.sealed(value)),
             Source::External => return attributes,
         }
         attributes.set_given("labels", json!(labels));
@@ -186,7 +197,7 @@ impl Resource for Secret {
         let differs = || {
             let Seen::Present(object) = self.seen(observed) else { return false };
             let last = object.last_applied.clone();
-            let found = crate::plan::diff::compare(attributes::ATTRIBUTES, &self.attributes(), &object, last.as_ref());
+            let found = crate::plan::diff::compare(self.table(), &self.attributes(), &object, last.as_ref());
             found.action == Action::Replace
         };
         match newest {
@@ -214,7 +225,7 @@ impl Resource for Secret {
         let versions = self.versions(observed);
         let newest = match &self.source {
             Source::External => observed.secrets.get(&self.name),
-            Source::Generated { .. } | Source::File(_) | Source::Environment(_) => {
+            Source::Generated { .. } | Source::File(_) | Source::Environment(_) | Source::Content(_) => {
                 versions.last_key_value().map(|(_, newest)| *newest)
             }
         };
@@ -276,10 +287,14 @@ impl Resource for Secret {
 }
 
 fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
+    owned_of("secret", observed, stack)
+}
+
+pub(super) fn owned_of(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
     let ours = observed.secrets.values().filter(|found| labels::belongs_to(&found.labels, stack));
     let mut names: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     for found in ours {
-        if let Some(address) = labels::address(&found.labels) {
+        if let Some(address) = labels::address(&found.labels).filter(|address| address.kind() == kind) {
             names.entry(address).or_default().push(found.name.clone());
         }
     }

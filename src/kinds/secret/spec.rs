@@ -10,7 +10,38 @@ use crate::stack::forms::{self, Map, Places};
 use crate::stack::source::text;
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &["name", "external", "generate", "file", "environment", "labels"];
+/// How the two kinds that podman keeps as secrets are written.
+struct Written {
+    kind: &'static str,
+    what: &'static str,
+    /// On the machine, between the stack's name and its own.
+    infix: &'static str,
+    keys: &'static [&'static str],
+    /// The source that the other has not.
+    own: &'static str,
+    read: fn(&Node, &mut Diagnostics) -> Option<Source>,
+    example: &'static str,
+}
+
+static SECRET: Written = Written {
+    kind: "secret",
+    what: "a secret",
+    infix: "",
+    keys: &["name", "external", "generate", "file", "environment", "labels"],
+    own: "generate",
+    read: generate,
+    example: "such as `generate: { length: 32 }` or `file: ~/.config/hf/token`",
+};
+static CONFIG: Written = Written {
+    kind: "config",
+    what: "a config",
+    infix: "config_",
+    keys: &["name", "external", "content", "file", "environment", "labels"],
+    own: "content",
+    read: content,
+    example: "such as `content: \"on\\n\"` or `file: ./app.conf`",
+};
+
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("driver", "secrets are kept by podman's own driver, `file`"),
     ("driver_opts", "secrets are kept by podman's own driver, `file`"),
@@ -22,40 +53,55 @@ const LENGTH: usize = 32;
 const BYTES_MAX: usize = 512_000;
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
-    let stack = &reading.context.stack;
-    let Some(map) = Map::new(node, "a secret", KEYS, reading.diagnostics) else { return Vec::new() };
+    read_as(&SECRET, key, node, reading)
+}
+
+/// The same for what is no secret, whose text may stand in the stack file.
+pub(in crate::kinds) fn read_config(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
+    read_as(&CONFIG, key, node, reading)
+}
+
+fn read_as(written: &'static Written, key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
+    let Written { kind, what, infix, keys, own, read, example } = written;
+    let Some(map) = Map::new(node, what, keys, reading.diagnostics) else { return Vec::new() };
     let mut map = map.unsupported(UNSUPPORTED);
-    let name = map.read("name", name).unwrap_or_else(|| format!("{stack}_{}", key.text));
+    let name = map.read("name", name).unwrap_or_else(|| format!("{}_{infix}{}", reading.context.stack, key.text));
     let external = map.read("external", forms::boolean).unwrap_or(false);
-    let generated = map.read("generate", generate).map(|length| Source::Generated { length });
+    let own_source = map.take(own).and_then(|node| read(node, map.diagnostics));
     let environment = map.read("environment", forms::text).map(|text| Source::Environment(Hidden(text)));
     let labels = map.read("labels", pairs).unwrap_or_default();
     let (places, file) = (reading.places, map.take("file"));
     map.finish();
-    let given = ["generate", "environment", "file"].map(|key| node.get(key).is_some());
+    let given = [own, "environment", "file"].map(|key| node.get(key).is_some());
     let count = given.into_iter().filter(|given| *given).count();
     if count != usize::from(!external) {
         let detail = match external {
-            true => "what is `external` is made by somebody else, and has no source here",
-            false => "a secret has one of `generate`, `file` and `environment`, or is `external: true`",
+            true => "what is `external` is made by somebody else, and has no source here".to_owned(),
+            false => format!("{what} has one of `{own}`, `file` and `environment`, or is `external: true`"),
         };
-        reading
-            .diagnostics
-            .error(key.span, "Not one source", detail)
-            .help("such as `generate: { length: 32 }` or `file: ~/.config/hf/token`");
+        reading.diagnostics.error(key.span, "Not one source", detail).help(*example);
         return Vec::new();
     }
     let file = file.and_then(|node| of_file(node, places, reading));
-    let source = generated.or(environment).or(file).or(external.then_some(Source::External));
+    let source = own_source.or(environment).or(file).or(external.then_some(Source::External));
     let Some(source) = source else { return Vec::new() };
     vec![Box::new(Secret {
-        address: Address::new("secret", &key.text),
+        address: Address::new(*kind, &key.text),
         span: key.span,
         context: reading.context.clone(),
         name,
         source,
         labels,
     })]
+}
+
+fn content(node: &Node, diagnostics: &mut Diagnostics) -> Option<Source> {
+    let text = forms::text(node, diagnostics)?;
+    if text.is_empty() {
+        diagnostics.error(node.span, "Empty config", "podman keeps no empty text");
+        return None;
+    }
+    Some(Source::Content(Hidden(text)))
 }
 
 /// Podman's own rule, without what would not be told from a version.
@@ -69,14 +115,15 @@ fn name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
     Some(name)
 }
 
-fn generate(node: &Node, diagnostics: &mut Diagnostics) -> Option<usize> {
+fn generate(node: &Node, diagnostics: &mut Diagnostics) -> Option<Source> {
     if node.is_null() || matches!(node.value, crate::stack::yaml::Value::Bool(true)) {
-        return Some(LENGTH);
+        return Some(Source::Generated { length: LENGTH });
     }
     let mut map = Map::new(node, "generate", GENERATE_KEYS, diagnostics)?;
     let length = map.read("length", |node, diagnostics| forms::integer_in(1..=4096, node, diagnostics));
     map.finish();
-    length.map_or(Some(LENGTH), |length: i64| usize::try_from(length).ok())
+    let length = length.map_or(Some(LENGTH), |length: i64| usize::try_from(length).ok())?;
+    Some(Source::Generated { length })
 }
 
 /// Read when the stack file is: its hash is part of the plan.

@@ -3,7 +3,7 @@
 use super::list::{list_of, map_or_list};
 use super::map::{Map, expected};
 use super::path::{Places, host_path};
-use super::scalar::{boolean, integer, one_of, word};
+use super::scalar::{boolean, one_of, word};
 use crate::diagnostic::{Diagnostics, Span, quoted};
 use crate::stack::yaml::{Node, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -89,16 +89,15 @@ pub struct Attachment {
     pub ipv6_address: Option<Ipv6Addr>,
     pub mac_address: Option<String>,
     pub interface_name: Option<String>,
-    /// Compose's order of connecting; the highest first.
-    pub priority: i64,
     pub driver_opts: Vec<(String, String)>,
     pub span: Span,
 }
 
 const ATTACHMENT_KEYS: &[&str] =
-    &["aliases", "ipv4_address", "ipv6_address", "mac_address", "interface_name", "priority", "driver_opts"];
+    &["aliases", "ipv4_address", "ipv6_address", "mac_address", "interface_name", "driver_opts"];
 const ATTACHMENT_UNSUPPORTED: &[(&str, &str)] = &[
     ("link_local_ips", "podman's networks give no link-local addresses"),
+    ("priority", "podman connects networks in the order of their names"),
     ("gw_priority", "podman takes the default route from its first network"),
 ];
 
@@ -131,7 +130,6 @@ fn attachment(name: &str, span: Span, node: &Node, diagnostics: &mut Diagnostics
             .read("ipv6_address", |node, diagnostics| parsed(node, "an IPv6 address, such as `fd00::5`", diagnostics)),
         mac_address: map.read("mac_address", mac_address),
         interface_name: map.read("interface_name", word),
-        priority: map.read("priority", integer).unwrap_or_default(),
         driver_opts: map
             .read("driver_opts", map_or_list)
             .map(|pairs| pairs.into_iter().map(|pair| (pair.key, pair.value)).collect())

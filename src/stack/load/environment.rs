@@ -14,7 +14,7 @@ impl<'a> Loader<'a> {
             let Value::Mapping(entries) = &mut node.value else { continue };
             for (name, entry) in entries {
                 let at = format!("{}.{}", section.text, name.text);
-                if section.text == "secrets" {
+                if ["secrets", "configs"].contains(&section.text.as_str()) {
                     if let Some(variable) = entry.get_mut("environment") {
                         take(variable, &format!("{at}.environment"), scope, &mut self.diagnostics);
                     }

@@ -148,8 +148,11 @@ fn everything(port: u16) -> ContainerCreate {
         }],
         expose: [(53, "tcp,udp".to_owned())].into(),
         netns: Namespace { nsmode: "bridge".to_owned(), value: None },
-        networks: [("net".to_owned(), Endpoint { aliases: words(&["alias"]), static_ips: words(&["10.91.7.77"]) })]
-            .into(),
+        networks: [(
+            "net".to_owned(),
+            Endpoint { aliases: words(&["alias"]), static_ips: words(&["10.91.7.77"]), ..Endpoint::default() },
+        )]
+        .into(),
         hostadd: words(&["other:10.0.0.1"]),
         healthconfig: Some(HealthConfig {
             test: words(&["CMD", "true"]),
@@ -238,6 +241,12 @@ fn every_key_of_a_container_is_read_back() -> anyhow::Result<()> {
         log_configuration: _,
         secrets: _,
         secret_env: _,
+        network_options: _,
+        selinux_opts: _,
+        apparmor_profile: _,
+        seccomp_profile_path: _,
+        mask: _,
+        unmask: _,
         restart_policy,
         sdnotify_mode,
         cgroups_mode,

@@ -111,8 +111,8 @@ fn a_secret_is_made_once_and_a_rotation_replaces_exactly_its_users() -> anyhow::
         bench.planned(),
         [
             change("secret.token", "replace", &["file file"]),
-            change("container.other", "replace", &["secret_versions.token file"]),
-            change("container.app", "replace", &["secret_versions.token file"]),
+            change("container.other", "replace", &["secret_versions.secret.token file"]),
+            change("container.app", "replace", &["secret_versions.secret.token file"]),
         ]
     );
     bench.converges();
@@ -157,7 +157,7 @@ fn what_happens_to_a_secret_by_hand_is_seen_and_healed() -> anyhow::Result<()> {
         bench.planned(),
         [
             change("secret.key", "create", &["exists machine"]),
-            change("container.app", "replace", &["secret_versions.key machine"]),
+            change("container.app", "replace", &["secret_versions.secret.key machine"]),
         ]
     );
     bench.converges();

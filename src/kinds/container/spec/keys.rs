@@ -58,19 +58,19 @@ pub(super) const KEYS: &[&str] = &[
     "cpu_shares",
     "cpuset",
     "secrets",
+    "configs",
+    "gpu",
+    "gpus",
     "deploy",
 ];
 
 pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
-    ("configs", "configs are not part of this version; mount a file under `volumes`"),
     ("links", "it is Docker's old way; containers of one network reach each other by name"),
     ("external_links", "it is Docker's old way; join the other's network"),
     ("scale", "one container a name; declare several"),
     ("isolation", "it has a meaning on Windows only"),
     ("credential_spec", "it has a meaning on Windows only"),
     ("volumes_from", "name the volumes under `volumes`"),
-    ("gpus", "GPUs are not part of this version; name the device under `devices`"),
-    ("gpu", "GPUs are not part of this version; name the device under `devices`"),
     ("attach", "nothing is attached: `podman logs` shows what it says"),
     ("blkio_config", "a rootless container has no io controller"),
     ("cgroup", "its unit has the cgroup"),

@@ -28,8 +28,8 @@ pub(in crate::kinds::container) fn link(
         }
     }
     for used in container.secrets.values() {
-        if !declared.resources.contains_key(&Address::new("secret", &used.secret)) {
-            nowhere("secret", &used.secret, Some(used.span), declared, diagnostics);
+        if !declared.resources.contains_key(&used.secret) {
+            nowhere(used.secret.kind(), used.secret.name(), Some(used.span), declared, diagnostics);
         }
     }
     let (dependencies, waits) = needs(&mut container.depends_on, declared, diagnostics);
@@ -106,6 +106,7 @@ fn nowhere(what: &str, name: &str, span: Option<Span>, declared: &Declared<'_>, 
     let diagnostic = diagnostics.error(span, "Reference to nothing", detail);
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if what == "config" => diagnostic.help(format!("declare it: `configs: {{ {name}: {{ file: … }} }}`")),
         None if what == "secret" => {
             diagnostic.help(format!("declare it: `secrets: {{ {name}: {{ generate: {{}} }} }}`"))
         }

@@ -7,10 +7,12 @@ mod parts;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::security::Security;
 use super::settings::Settings;
-use super::{Container, NetworkMode, Restart, UnitDependencies, secrets};
+use super::{Container, NetworkMode, Restart, UnitDependencies, gpu, secrets};
 use crate::address::Address;
 use crate::desired::{Context, Reading, Resource};
+use crate::diagnostic::Diagnostics;
 use crate::kinds::image::{self, Build, Pull};
 use crate::kinds::network::pairs;
 use crate::stack::forms::{self, Map, Places};
@@ -22,12 +24,7 @@ pub(in crate::kinds) use parts::{extra_hosts, host_readiness, needs, signal as s
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     let name = &key.text;
-    if !is_name(name) {
-        let detail = format!("`{}` cannot be the name of a container", name.escape_debug());
-        reading
-            .diagnostics
-            .error(key.span, "Not a name", detail)
-            .help("a letter or digit first, then letters, digits, `_`, `.` and `-`");
+    if !is_named(key, reading.diagnostics) {
         return Vec::new();
     }
     let environment = parts::environment(node, reading);
@@ -40,6 +37,8 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let mut map = map.unsupported(keys::UNSUPPORTED);
     let (image, pull, build) = image(&mut map, name, context, places, &|path| files.resolved(path).is_some());
     let limits = parts::limits(&mut map);
+    let security =
+        map.read("security_opt", |node, diagnostics| Security::read(node, places, diagnostics)).unwrap_or_default();
     let networks = map.read("networks", forms::attachments);
     let mode = map.read("network_mode", parts::network_mode);
     parts::either_or(&mut map, mode.is_some() && networks.is_some());
@@ -60,7 +59,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         ports: map.read("ports", forms::ports).map(parts::ports).unwrap_or_default(),
         expose: map.read("expose", forms::exposed).map(parts::exposed).unwrap_or_default(),
         mounts: parts::mounts(&mut map, places),
-        networks: parts::networks(name, networks, mode),
+        networks: parts::networks(name, networks, mode.as_ref()),
         mode: mode.unwrap_or(NetworkMode::Bridge),
         depends_on: map.read("depends_on", forms::depends_on).map(parts::needs).unwrap_or_default(),
         restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
@@ -69,20 +68,22 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         stop_grace_period: map.read("stop_grace_period", forms::duration),
         stop_signal: map.read("stop_signal", parts::signal),
         labels: map.read("labels", parts::labels).unwrap_or_default(),
-        devices: map.read("devices", forms::list_of_text).unwrap_or_default(),
+        devices: parts::devices(&mut map, &limits),
         cap_add: map.read("cap_add", parts::capabilities).unwrap_or_default(),
         cap_drop: map.read("cap_drop", parts::capabilities).unwrap_or_default(),
         privileged: map.read("privileged", forms::boolean),
         read_only: map.read("read_only", forms::boolean),
         init: map.read("init", forms::boolean),
-        no_new_privileges: map.read("security_opt", parts::security),
+        no_new_privileges: security.no_new_privileges,
         extra_hosts: map.read("extra_hosts", parts::extra_hosts).unwrap_or_default(),
         shm_size: map.read("shm_size", forms::size_bytes),
         memory: limits.memory,
         cpus: limits.cpus,
         pids_limit: limits.pids,
-        settings: Settings::read(&mut map),
-        secrets: map.read("secrets", secrets::read).unwrap_or_default(),
+        settings: Settings::read(&mut map, limits.reservation),
+        security,
+        secrets: secrets::read(&mut map),
+        gpu: map.read("gpu", gpu::read),
         boot_waits: Vec::new(),
         siblings: std::collections::BTreeSet::new(),
         unit_dependencies: UnitDependencies::default(),
@@ -112,6 +113,17 @@ fn image(
     (reference, parts::pull(map, is_built), build)
 }
 
+fn is_named(key: &Key, diagnostics: &mut Diagnostics) -> bool {
+    let is_named = is_name(&key.text);
+    if !is_named {
+        let detail = format!("`{}` cannot be the name of a container", key.text.escape_debug());
+        diagnostics
+            .error(key.span, "Not a name", detail)
+            .help("a letter or digit first, then letters, digits, `_`, `.` and `-`");
+    }
+    is_named
+}
+
 /// Podman's own rule for names (`define.NameRegex`), without the endings that mark a replace's half.
 fn is_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -122,7 +134,7 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with(".next")
 }
 
-fn container_name(node: &Node, diagnostics: &mut crate::diagnostic::Diagnostics) -> Option<String> {
+fn container_name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
     let name = forms::word(node, diagnostics)?;
     if !is_name(&name) {
         let detail = format!("{} cannot be the name of a container", node.shown());

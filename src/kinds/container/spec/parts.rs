@@ -9,7 +9,8 @@ use crate::desired::{Condition, Reading};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::container::create::SIGNALS;
 use crate::kinds::container::{
-    Attachment, Container, EnvironmentValue, Healthcheck, Mount, MountSource, Needs, NetworkMode, Port, Restart, Test,
+    Attachment, AttachmentOptions, Container, EnvironmentValue, Healthcheck, Mount, MountSource, Needs, NetworkMode,
+    Port, Restart, Test, gpu,
 };
 use crate::kinds::image::Pull;
 use crate::probe;
@@ -100,16 +101,18 @@ pub(super) fn mounts(map: &mut Map<'_, '_>, places: Places<'_>) -> BTreeMap<Stri
 
 fn convert(mount: forms::Mount, diagnostics: &mut Diagnostics) -> Option<(String, Mount)> {
     let forms::Mount { source, target, read_only, selinux, chown, propagation, nocopy, idmap, flags, span } = mount;
-    if chown {
+    let is_volume = matches!(source, forms::MountSource::Volume { .. });
+    if chown && !is_volume {
         diagnostics
             .error(span, "Not supported", "`U` changes the owner of everything below, recursively")
-            .help("leave it out; a new and empty volume gets the right owner from podman by itself");
+            .help("it is for new volumes of this stack; give your own directory the right owner yourself");
     }
     let mut options: Vec<String> = flags.into_iter().map(str::to_owned).collect();
     options.extend(selinux.map(|label| if label == forms::Selinux::Shared { "z" } else { "Z" }.to_owned()));
     options.extend(propagation.map(str::to_owned));
     options.extend(nocopy.then(|| "nocopy".to_owned()));
     options.extend(idmap);
+    options.extend((chown && is_volume).then(|| "U".to_owned()));
     let source = match source {
         forms::MountSource::Bind { path, create: _ } => MountSource::Bind(path),
         forms::MountSource::Volume { name: Some(name), subpath } => {
@@ -127,13 +130,18 @@ fn convert(mount: forms::Mount, diagnostics: &mut Diagnostics) -> Option<(String
 }
 
 pub(super) fn network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option<NetworkMode> {
-    match forms::word(node, diagnostics)?.as_str() {
-        "bridge" => Some(NetworkMode::Bridge),
-        "host" => Some(NetworkMode::Host),
-        "none" => Some(NetworkMode::None),
+    let mode = forms::word(node, diagnostics)?;
+    let (name, options) = mode.split_once(':').unwrap_or((&mode, ""));
+    match (name, options) {
+        ("bridge", "") => Some(NetworkMode::Bridge),
+        ("host", "") => Some(NetworkMode::Host),
+        ("none", "") => Some(NetworkMode::None),
+        ("pasta", options) => Some(NetworkMode::Pasta(options.to_owned())),
         _ => {
             let detail = format!("{} is not a network mode of this version", node.shown());
-            diagnostics.error(node.span, "Not supported", detail).help("one of `bridge`, `host`, `none`");
+            diagnostics
+                .error(node.span, "Not supported", detail)
+                .help("one of `bridge`, `host`, `none`, `pasta`, `pasta:--option,…`");
             None
         }
     }
@@ -150,9 +158,9 @@ pub(super) fn either_or(map: &mut Map<'_, '_>, both: bool) {
 pub(super) fn networks(
     name: &str,
     given: Option<Vec<forms::Attachment>>,
-    mode: Option<NetworkMode>,
+    mode: Option<&NetworkMode>,
 ) -> BTreeMap<String, Attachment> {
-    if matches!(mode, Some(NetworkMode::Host | NetworkMode::None)) {
+    if matches!(mode, Some(NetworkMode::Host | NetworkMode::None | NetworkMode::Pasta(_))) {
         return BTreeMap::new();
     }
     let own = || vec![name.to_owned()];
@@ -164,7 +172,12 @@ pub(super) fn networks(
         aliases.extend(given.aliases.into_iter().filter(|alias| alias != name));
         let ips = given.ipv4_address.map(|ip| ip.to_string()).into_iter();
         let static_ips = ips.chain(given.ipv6_address.map(|ip| ip.to_string())).collect();
-        (given.name, Attachment { name: String::new(), aliases, static_ips, span: Some(given.span) })
+        let options = AttachmentOptions {
+            mac_address: given.mac_address,
+            interface_name: given.interface_name,
+            driver_opts: given.driver_opts.into_iter().collect(),
+        };
+        (given.name, Attachment { name: String::new(), aliases, static_ips, options, span: Some(given.span) })
     };
     given.into_iter().map(attachment).collect()
 }
@@ -267,21 +280,6 @@ pub(super) fn capabilities(node: &Node, diagnostics: &mut Diagnostics) -> Option
     Some(given.into_iter().map(full).collect())
 }
 
-pub(super) fn security(node: &Node, diagnostics: &mut Diagnostics) -> Option<bool> {
-    let mut no_new_privileges = None;
-    for option in forms::list_of_text(node, diagnostics)? {
-        match option.as_str() {
-            "no-new-privileges" | "no-new-privileges:true" | "no-new-privileges=true" => no_new_privileges = Some(true),
-            "no-new-privileges:false" | "no-new-privileges=false" => no_new_privileges = Some(false),
-            _ => {
-                let detail = "of `security_opt` only `no-new-privileges` is part of this version";
-                diagnostics.error(node.span, "Not supported", detail);
-            }
-        }
-    }
-    no_new_privileges
-}
-
 /// `name:address` a line, from Compose's list or mapping.
 pub(in crate::kinds) fn extra_hosts(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
     if node.as_mapping().is_some() {
@@ -299,11 +297,14 @@ pub(in crate::kinds) fn extra_hosts(node: &Node, diagnostics: &mut Diagnostics) 
     Some(lines.into_iter().map(host).collect())
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Limits {
     pub(super) memory: Option<u64>,
     pub(super) cpus: Option<f64>,
     pub(super) pids: Option<i64>,
+    /// Of memory.
+    pub(super) reservation: Option<u64>,
+    pub(super) gpus: Option<Vec<String>>,
 }
 
 const DEPLOY_KEYS: &[&str] = &["resources"];
@@ -317,29 +318,19 @@ const DEPLOY_UNSUPPORTED: &[(&str, &str)] = &[
     ("endpoint_mode", "it has a meaning in Docker Swarm only"),
     ("labels", "say them in `labels`"),
 ];
-const RESOURCES_KEYS: &[&str] = &["limits"];
-const RESOURCES_UNSUPPORTED: &[(&str, &str)] = &[("reservations", "reservations are not part of this version")];
+const RESOURCES_KEYS: &[&str] = &["limits", "reservations"];
 const LIMIT_KEYS: &[&str] = &["cpus", "memory", "pids"];
+const RESERVATION_KEYS: &[&str] = &["memory", "devices"];
+const RESERVATION_UNSUPPORTED: &[(&str, &str)] = &[
+    ("cpus", "the kernel reserves no processors; weigh them with `cpu_shares`"),
+    ("generic_resources", "it has a meaning in Docker Swarm only"),
+];
 
 /// `mem_limit`, `cpus`, `pids_limit`, and the same under `deploy.resources.limits`.
 pub(super) fn limits(map: &mut Map<'_, '_>) -> Limits {
     let deploy = map.read("deploy", |node, diagnostics| {
         let mut deploy = Map::new(node, "deploy", DEPLOY_KEYS, diagnostics)?.unsupported(DEPLOY_UNSUPPORTED);
-        let limits = deploy.read("resources", |node, diagnostics| {
-            let mut map = Map::new(node, "resources", RESOURCES_KEYS, diagnostics)?.unsupported(RESOURCES_UNSUPPORTED);
-            let limits = map.read("limits", |node, diagnostics| {
-                let mut map = Map::new(node, "limits", LIMIT_KEYS, diagnostics)?;
-                let limits = Limits {
-                    memory: map.read("memory", forms::size_bytes),
-                    cpus: map.read("cpus", cpus),
-                    pids: map.read("pids", forms::integer),
-                };
-                map.finish();
-                Some(limits)
-            });
-            map.finish();
-            limits
-        });
+        let limits = deploy.read("resources", resources);
         deploy.finish();
         limits
     });
@@ -348,7 +339,34 @@ pub(super) fn limits(map: &mut Map<'_, '_>) -> Limits {
         memory: map.read("mem_limit", forms::size_bytes).or(deploy.memory),
         cpus: map.read("cpus", cpus).or(deploy.cpus),
         pids: map.read("pids_limit", forms::integer).or(deploy.pids),
+        reservation: deploy.reservation,
+        gpus: deploy.gpus,
     }
+}
+
+fn resources(node: &Node, diagnostics: &mut Diagnostics) -> Option<Limits> {
+    let mut map = Map::new(node, "resources", RESOURCES_KEYS, diagnostics)?;
+    let limits = map.read("limits", |node, diagnostics| {
+        let mut map = Map::new(node, "limits", LIMIT_KEYS, diagnostics)?;
+        let limits = Limits {
+            memory: map.read("memory", forms::size_bytes),
+            cpus: map.read("cpus", cpus),
+            pids: map.read("pids", forms::integer),
+            ..Limits::default()
+        };
+        map.finish();
+        Some(limits)
+    });
+    let reserved = map.read("reservations", |node, diagnostics| {
+        let map = Map::new(node, "reservations", RESERVATION_KEYS, diagnostics)?;
+        let mut map = map.unsupported(RESERVATION_UNSUPPORTED);
+        let reserved = (map.read("memory", forms::size_bytes), map.read("devices", gpu::compose));
+        map.finish();
+        Some(reserved)
+    });
+    map.finish();
+    let (reservation, gpus) = reserved.unwrap_or_default();
+    Some(Limits { reservation, gpus, ..limits.unwrap_or_default() })
 }
 
 fn cpus(node: &Node, diagnostics: &mut Diagnostics) -> Option<f64> {
@@ -361,6 +379,13 @@ fn cpus(node: &Node, diagnostics: &mut Diagnostics) -> Option<f64> {
             None
         }
     }
+}
+
+/// Nodes and CDI names, and the GPUs that are named in Compose's ways.
+pub(super) fn devices(map: &mut Map<'_, '_>, limits: &Limits) -> Vec<String> {
+    let devices = map.read("devices", forms::list_of_text);
+    let gpus = map.read("gpus", gpu::compose);
+    [devices, gpus, limits.gpus.clone()].into_iter().flatten().flatten().collect()
 }
 
 /// A one-shot that is restarted would never have completed.

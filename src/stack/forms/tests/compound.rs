@@ -140,19 +140,14 @@ fn the_remaining_forms() {
     assert_eq!(read("x.env", |n, d| env_files(n, places, d)).unwrap().len(), 1);
     assert_eq!(read("{path: a, format: json}", |n, d| env_files(n, places, d)), Err("Unknown value"));
 
-    let net = read(
-        "{a: {aliases: [x], ipv4_address: 10.1.2.3, mac_address: \"02:42:AC:11:00:02\", priority: 7}, b: }",
-        attachments,
-    )
-    .unwrap();
+    let net = read("{a: {aliases: [x], ipv4_address: 10.1.2.3, mac_address: \"02:42:AC:11:00:02\"}, b: }", attachments)
+        .unwrap();
     assert_eq!((net[0].aliases[0].as_str(), net[0].ipv4_address), ("x", Some("10.1.2.3".parse().unwrap())));
-    assert_eq!(
-        (net[0].mac_address.as_deref(), net[0].priority, net[1].name.as_str()),
-        (Some("02:42:ac:11:00:02"), 7, "b")
-    );
+    assert_eq!((net[0].mac_address.as_deref(), net[1].name.as_str()), (Some("02:42:ac:11:00:02"), "b"));
     assert_eq!(read("[a, b]", attachments).unwrap().len(), 2);
     assert_eq!(read("{a: {ipv4_address: \"10.1.2.300\"}}", attachments), Err("Wrong type"));
     assert_eq!(read("{a: {link_local_ips: [x]}}", attachments), Err("Unsupported key"));
+    assert_eq!(read("{a: {priority: 7}}", attachments), Err("Unsupported key"));
 
     let limits = read("{nofile: {soft: 1024, hard: -1}, nproc: 64}", ulimits).unwrap();
     assert_eq!((limits[0].soft, limits[0].hard, limits[1].hard), (1024, -1, 64));

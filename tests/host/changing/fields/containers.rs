@@ -235,6 +235,51 @@ fn of_secrets() -> Vec<Case> {
     ]
 }
 
+/// What is compared through the label alone; the process has it.
+fn of_things_unseen() -> Vec<Case> {
+    let security = |option: &str| json!({ "security_opt": [option] });
+    let on = |network: &str, options: Value| json!({ "networks": { network: options } });
+    vec![
+        case("gpu", "replace", json!({ "gpu": "none" }), json!({ "gpu": "nvidia" })).shown(Shown::Shell(
+            "tr '\\0' '\\n' </proc/$(podman inspect -f '{{.State.Pid}}' X)/environ | grep -c ^FAKE_GPU=all || true",
+            ["0", "1"],
+        )),
+        case("devices", "replace", json!({ "gpus": "all" }), json!({ "gpus": [{ "device_ids": ["0"] }] }))
+            .told(json!(["nvidia.com/gpu=all"]), json!(["nvidia.com/gpu=0"]))
+            .shown(Shown::Shell(
+                "tr '\\0' '\\n' </proc/$(podman inspect -f '{{.State.Pid}}' X)/environ | grep ^FAKE_GPU",
+                ["FAKE_GPU=all", "FAKE_GPU=0"],
+            )),
+        case("configs", "replace", json!({ "configs": ["here"] }), json!({ "configs": [{ "source": "here", "mode": "0400" }] }))
+            .path("/here")
+            .told(
+                json!({ "config": "here", "type": "mount", "uid": 0, "gid": 0, "mode": "0444" }),
+                json!({ "config": "here", "type": "mount", "uid": 0, "gid": 0, "mode": "0400" }),
+            )
+            .at("/Config/Secrets/0/Mode", 0o444, 0o400),
+        case("security_opt", "replace", security("mask=/usr"), security("unmask:ALL"))
+            .told(json!(["mask=/usr"]), json!(["unmask=ALL"])),
+        case("security_opt", "replace", security("seccomp:unconfined"), security("label=disable"))
+            .told(json!(["seccomp=unconfined"]), json!(["label=disable"])),
+        case("network_options", "replace", on("back", json!({ "mac_address": "02:42:AC:11:00:02" })), on("back", json!({ "mac_address": "02:42:ac:11:00:03" })))
+            .on(attached())
+            .path("fields_back")
+            .told(json!({ "mac_address": "02:42:ac:11:00:02" }), json!({ "mac_address": "02:42:ac:11:00:03" }))
+            .at("/NetworkSettings/Networks/fields_back/MacAddress", "02:42:ac:11:00:02", "02:42:ac:11:00:03"),
+        case("network_options", "replace", on("back", json!({ "interface_name": "one0" })), on("back", json!({ "interface_name": "two0" })))
+            .on(attached())
+            .path("fields_back")
+            .told(json!({ "interface_name": "one0" }), json!({ "interface_name": "two0" })),
+        case("network_mode", "replace", json!({ "network_mode": "pasta" }), json!({ "network_mode": "pasta:--mtu,1400" }))
+            .on(attached())
+            .told("pasta", "pasta:--mtu,1400")
+            .shown(Shown::Shell(
+                "podman unshare nsenter -n -t $(podman inspect -f '{{.State.Pid}}' X) cat /sys/class/net/*/mtu | grep -c ^1400$ || true",
+                ["0", "1"],
+            )),
+    ]
+}
+
 fn of_rights() -> Vec<Case> {
     vec![
         case(
@@ -470,6 +515,7 @@ fn cases(user: &User) -> Cases {
             of_settings(),
             of_namespaces(),
             of_secrets(),
+            of_things_unseen(),
             of_rights(),
             of_networks(user),
             of_mounts(),
@@ -529,6 +575,7 @@ fn write(user: &User, cases: &Cases, networks: &Cases, turn: Turn) -> anyhow::Re
     declared["fixed"] = json!({ "ipam": { "config": [{ "subnet": "10.77.9.0/24" }] } });
     let stack = json!({
         "version": 1,
+        "configs": { "here": { "content": "text" } },
         "secrets": { "one": { "generate": { "length": 5 } }, "two": { "generate": { "length": 9 } } },
         "stack": STACK,
         "directories": { "~/data": { "children": ["one", "two"] } },

@@ -14,7 +14,12 @@ pub(super) fn cases() -> Cases {
             json!({ "cpus": 0.5 }),
             json!({ "deploy": { "resources": { "limits": { "cpus": "1.25" } } } }),
         ),
-        case("mem_reservation", "replace", json!({ "mem_reservation": "32m" }), json!({ "mem_reservation": "33m" })),
+        case(
+            "mem_reservation",
+            "replace",
+            json!({ "mem_reservation": "32m" }),
+            json!({ "deploy": { "resources": { "reservations": { "memory": "33m" } } } }),
+        ),
         case("memswap_limit", "replace", json!({ "memswap_limit": "96m" }), json!({ "memswap_limit": "97m" }))
             .on(json!({ "mem_limit": "64m" })),
         case("cpu_shares", "replace", json!({ "cpu_shares": 512 }), json!({ "cpu_shares": 513 })),

@@ -1,7 +1,7 @@
 //! The rows of services, volumes and directories.
 
 use serde_json::{Value, json};
-use stackctl::kinds::{directory, secret, service, timer, volume};
+use stackctl::kinds::{config, directory, secret, service, timer, volume};
 
 use super::{
     Case, Cases, Host, Shown, Turn, User, apply, case, every_row_has_a_case, expected, named, none, nothing_is_left,
@@ -284,6 +284,40 @@ fn each_field_of_a_timer_comes_back() -> anyhow::Result<()> {
     write(Turn::Bare, "3s")?;
     apply(&user, "without any of them");
     nothing_is_left(&user, "without any of them");
+    Ok(())
+}
+
+/// The same of a config.
+#[test]
+fn each_field_of_a_config_makes_the_next_version() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("fields-configs")?;
+    for name in ["one", "two"] {
+        user.write(name, name)?;
+    }
+    let labels = |tier: &str| json!({ "content": "x", "labels": { "tier": tier } });
+    let cases = named(vec![
+        case("content", "replace", json!({ "content": "one" }), json!({ "content": "two" }))
+            .told(Value::Null, Value::Null),
+        case("file", "replace", json!({ "file": "one" }), json!({ "file": "two" })).told(Value::Null, Value::Null),
+        case("environment", "replace", json!({ "environment": "ONE" }), json!({ "environment": "TWO" }))
+            .told(Value::Null, Value::Null),
+        case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"),
+    ]);
+    every_row_has_a_case(&config::KIND, &[&cases]);
+    let stackctl = |words: &[&str]| user.stackctl_with(&["ONE=1", "TWO=2"], words);
+    let write = |turn| {
+        let stack = json!({ "version": 1, "stack": STACK, "configs": section(&cases, &|_| json!({}), turn) });
+        user.write("stack.yaml", stack.to_string())
+    };
+    write(Turn::First)?;
+    stackctl(&["apply", "-y"]).ok();
+    stackctl(&["plan", "--detailed-exitcode"]).ok();
+    write(Turn::Then)?;
+    let changed = stackctl(&["plan", "--format", "json"]).ok().json();
+    assert_eq!(rows(&changed), expected("config", &cases));
+    stackctl(&["apply", "-y"]).ok();
+    stackctl(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
 
