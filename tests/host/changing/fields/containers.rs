@@ -274,7 +274,7 @@ fn of_things_unseen() -> Vec<Case> {
             .on(attached())
             .told("pasta", "pasta:--mtu,1400")
             .shown(Shown::Shell(
-                "podman unshare nsenter -n -t $(podman inspect -f '{{.State.Pid}}' X) cat /sys/class/net/*/mtu | grep -c ^1400$ || true",
+                "podman unshare nsenter -n -t $(podman inspect -f '{{.State.Pid}}' X) ip -o link | grep -c 'mtu 1400' || true",
                 ["0", "1"],
             )),
     ]
