@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use stackctl::report::schema;
+use stackctl::cli::schema;
 
 use crate::cli::{GOOD, Session};
 
@@ -13,7 +13,7 @@ use crate::cli::{GOOD, Session};
 fn the_files_are_what_the_structs_say() {
     let mut stale = Vec::new();
     for (name, schema) in schema::all() {
-        let path = Path::new("schemas").join(name);
+        let path = Path::new("schemas").join(format!("{name}.schema.json"));
         let text = format!("{}\n", serde_json::to_string_pretty(&schema).expect("a schema is JSON"));
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             fs::create_dir_all("schemas").expect("the directory of the schemas");
@@ -29,7 +29,7 @@ fn the_files_are_what_the_structs_say() {
 /// The design's words, not the structs': what others rely on.
 #[test]
 fn the_plan_has_the_keys_and_words_of_the_contract() {
-    let (_, plan) = schema::all().into_iter().find(|(name, _)| name.starts_with("plan")).expect("the plan's schema");
+    let (_, plan) = schema::all().into_iter().find(|(name, _)| name == "plan").expect("the plan's schema");
     let required: Vec<&str> =
         plan["required"].as_array().expect("required keys").iter().filter_map(|key| key.as_str()).collect();
     for key in ["format_version", "stack", "changes", "risks", "unknown", "summary"] {
@@ -47,8 +47,7 @@ fn the_plan_has_the_keys_and_words_of_the_contract() {
 }
 
 fn schema_of(name: &str) -> Value {
-    let file = format!("{name}.schema.json");
-    schema::all().into_iter().find(|(known, _)| *known == file).expect("a schema of that name").1
+    schema::all().into_iter().find(|(known, _)| known == name).expect("a schema of that name").1
 }
 
 /// Every mismatch between a document and its schema, with its place. Stricter than JSON Schema: a key that the schema does
@@ -59,7 +58,14 @@ fn mismatches(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<Stri
     let mut found = Vec::new();
     for (rule, wanted) in rules {
         match rule.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "format" => {}
+            "$schema" | "$defs" | "title" | "description" | "format" | "examples" | "pattern" => {}
+            "patternProperties" => assert_eq!(*wanted, serde_json::json!({ "^x-": true })),
+            "additionalProperties" if !wanted.is_object() => {}
+            "additionalProperties" => {
+                for (key, item) in value.as_object().into_iter().flatten() {
+                    found.extend(mismatches(item, wanted, root, &format!("{at}/{key}")));
+                }
+            }
             "$ref" => {
                 let pointer = wanted.as_str().expect("a reference").trim_start_matches('#');
                 found.extend(mismatches(value, root.pointer(pointer).expect("a definition"), root, at));
@@ -98,6 +104,7 @@ fn mismatches(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<Stri
                 for (key, item) in value.as_object().into_iter().flatten() {
                     match wanted.get(key) {
                         Some(schema) => found.extend(mismatches(item, schema, root, &format!("{at}/{key}"))),
+                        None if key.starts_with("x-") => {}
                         None => found.push(format!("{at}: {key} is in no schema")),
                     }
                 }
@@ -216,4 +223,96 @@ fn every_key_is_described() {
     let mut found = Vec::new();
     schema::all().iter().for_each(|(name, schema)| undescribed(schema, name, &mut found));
     assert!(found.is_empty(), "without a description: {found:#?}");
+}
+
+/// Keys of a container that are told by rows of other names: Compose's older and longer ways to say the same.
+const TOLD_BY: &[(&str, &str, &[&str])] = &[
+    ("container", "build", &["image"]),
+    ("container", "container_name", &["name"]),
+    ("container", "cpuset", &["cpuset"]),
+    ("container", "deploy", &["memory", "cpus", "pids_limit", "mem_reservation", "devices"]),
+    ("container", "env_file", &["environment"]),
+    ("container", "gpus", &["devices"]),
+    ("container", "logging", &["log_driver", "log_options"]),
+    ("container", "mem_limit", &["memory"]),
+    ("container", "networks", &["networks", "network_options"]),
+    ("container", "one_shot", &["enabled"]),
+    ("container", "pull", &["image"]),
+    ("container", "pull_policy", &["image"]),
+    ("container", "security_opt", &["security_opt", "no_new_privileges"]),
+    ("container", "tmpfs", &["volumes"]),
+    ("directory", "children", &["mode"]),
+    ("file", "source", &["content"]),
+    ("network", "driver_opts", &["options"]),
+    ("network", "enable_ipv6", &["ipv6"]),
+    ("network", "ipam", &["subnets"]),
+    ("volume", "driver_opts", &["options"]),
+];
+/// Which object it is, rather than how it is.
+const NAMES: &[&str] = &["name", "external"];
+
+#[test]
+fn every_key_of_a_kind_is_a_row_or_told_by_one() {
+    for kind in stackctl::kinds::ALL {
+        let is_row = |path: &str| {
+            kind.attributes.iter().any(|row| row.path == path) || (kind.name == "container" && path == "image")
+        };
+        for described in kind.keys {
+            let others = TOLD_BY.iter().find(|(of, key, _)| *of == kind.name && *key == described.key);
+            let told = match others {
+                Some((_, _, rows)) => rows.iter().all(|row| is_row(row)),
+                None => is_row(described.key) || NAMES.contains(&described.key),
+            };
+            assert!(told, "{}: `{}` has no row", kind.name, described.key);
+        }
+    }
+}
+
+/// `!reset` and `!override` say what becomes of another file's value, and are none themselves.
+fn without_tags(yaml: serde_yaml::Value) -> serde_yaml::Value {
+    use serde_yaml::Value::{Mapping, Sequence, Tagged};
+    match yaml {
+        Tagged(tagged) => without_tags(tagged.value),
+        Mapping(entries) => Mapping(entries.into_iter().map(|(key, value)| (key, without_tags(value))).collect()),
+        Sequence(items) => Sequence(items.into_iter().map(without_tags).collect()),
+        other => other,
+    }
+}
+
+/// Every stack file of the repository, as an editor would judge it.
+#[test]
+fn stack_files_fit_their_schema() {
+    let schema = schema_of("stack");
+    let mut files: Vec<std::path::PathBuf> = ["stack.yaml", "stand-ins.yaml", "quickstart.yaml"]
+        .iter()
+        .map(|name| Path::new("examples/ai-stack").join(name))
+        .collect();
+    files.push("tests/simulation/web.yaml".into());
+    let mut count = 0;
+    for file in files.iter().filter(|file| file.exists()) {
+        let text = fs::read_to_string(file).expect("a stack file");
+        let mut yaml: serde_yaml::Value = serde_yaml::from_str(&text).expect("YAML");
+        yaml.apply_merge().expect("merge keys");
+        let document = serde_json::to_value(without_tags(yaml)).expect("a stack is JSON");
+        let found = mismatches(&document, &schema, &schema, "");
+        // An overlay is no whole file.
+        let found: Vec<_> = found.into_iter().filter(|line| !line.starts_with(": no ")).collect();
+        assert!(found.is_empty(), "{}: {found:#?}", file.display());
+        count += 1;
+    }
+    assert!(count >= 3);
+    for example in schema["examples"].as_array().expect("examples") {
+        assert_eq!(mismatches(example, &schema, &schema, ""), Vec::<String>::new());
+    }
+    for (pointer, wrong) in [
+        ("/containers/x", serde_json::json!({ "imgae": "x" })),
+        ("/containers/x", serde_json::json!({ "image": "x", "ports": 7 })),
+        ("/containers/x", serde_json::json!({ "image": "x", "healthcheck": { "every": "1s" } })),
+        ("/services/x", serde_json::json!({ "image": "x" })),
+    ] {
+        let mut document = serde_json::json!({ "version": 1, "stack": "s", "containers": {}, "services": {} });
+        let (section, name) = pointer.trim_start_matches('/').split_once('/').expect("a pointer");
+        document[section][name] = wrong;
+        assert!(!mismatches(&document, &schema, &schema, "").is_empty(), "{document}");
+    }
 }

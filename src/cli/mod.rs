@@ -15,6 +15,7 @@ pub mod lock;
 mod log;
 pub mod plan;
 pub mod records;
+pub mod schema;
 pub mod show;
 pub mod status;
 pub mod ui;
@@ -78,6 +79,7 @@ enum Verb {
     Status(status::Args),
     History(history::Args),
     Show(show::Args),
+    Schema(schema::Args),
     Wait(wait::Args),
 }
 
@@ -93,7 +95,7 @@ impl Verb {
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
-            Verb::Wait(_) => Common::default(),
+            Verb::Schema(_) | Verb::Wait(_) => Common::default(),
         }
     }
 
@@ -107,6 +109,7 @@ impl Verb {
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),
             Verb::Show(args) => show::run(args, common, ui),
+            Verb::Schema(args) => schema::run(args, ui),
             Verb::Wait(args) => wait::run(args, ui),
         }
     }

@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::observed::{Observed, Query, Seen};
 use crate::probe::Readiness;
-use crate::stack::forms::Places;
+use crate::stack::forms::{Described, Places};
 use crate::stack::source::Files;
 use crate::stack::yaml::{Key, Node};
 
@@ -250,6 +250,10 @@ pub struct Kind {
     pub name: &'static str,
     /// As in the stack file: `containers`; None for kinds that only others imply, such as images.
     pub section: Option<&'static str>,
+    /// The keys of one entry of the section; an entry may be empty.
+    pub keys: &'static [Described],
+    /// What the section holds: one sentence without a full stop.
+    pub about: &'static str,
     pub attributes: &'static [Attribute],
     /// Reads one entry of the section; None for kinds without one.
     pub read: Option<Read>,

@@ -7,6 +7,7 @@ mod interpolate;
 mod load;
 mod merge;
 mod print;
+pub mod schema;
 pub mod source;
 pub mod yaml;
 

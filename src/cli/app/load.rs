@@ -16,6 +16,7 @@ use crate::kinds;
 use crate::ledger;
 use crate::report::failure::DiagnosticJson;
 use crate::stack::forms::Places;
+use crate::stack::schema;
 use crate::stack::source::{Disk, Environment, Sources};
 use crate::stack::{self, LoadOptions, Stack};
 
@@ -170,4 +171,11 @@ pub(super) fn stack_files(
         .hint("Say which one, here or in $STACKCTL_FILE:")
         .hint("  stackctl plan -f FILE")),
     }
+}
+
+/// The JSON Schema of a stack file.
+pub fn stack_schema() -> serde_json::Value {
+    let section =
+        |kind: &&crate::desired::Kind| Some(schema::Section { key: kind.section?, keys: kind.keys, about: kind.about });
+    schema::schema(&kinds::ALL.iter().filter_map(section).collect::<Vec<_>>())
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub use load::{Loaded, Purpose, as_one_file, load};
+pub use load::{Loaded, Purpose, as_one_file, load, stack_schema};
 
 use super::args::Common;
 use super::failure::{Exit, Failure};

@@ -10,6 +10,8 @@ use crate::observed::Observed;
 pub static KIND: Kind = Kind {
     name: "config",
     section: Some("configs"),
+    keys: secret::CONFIG_KEYS,
+    about: "Text that containers are given as files",
     attributes: ATTRIBUTES,
     holds_data: true,
     read: Some(secret::read_config),

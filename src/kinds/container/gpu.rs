@@ -1,6 +1,7 @@
 //! GPUs: which devices of this machine a container is given for one. NVIDIA's come by CDI, whose list of devices the driver's
 //! toolkit writes; the others are device nodes.
 
+use crate::stack::forms::{Described, Form, TEXTS, key};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -66,7 +67,12 @@ pub(super) fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Gpu> {
     all.into_iter().find(|gpu| gpu.word() == word)
 }
 
-const DEVICE_KEYS: &[&str] = &["driver", "count", "device_ids", "capabilities"];
+pub(super) const DEVICE_KEYS: &[Described] = &[
+    key("driver", Form::OneOf(&["nvidia", "amd", "intel", "cdi"]), "Whose; NVIDIA's by itself"),
+    key("count", Form::Text, "How many, or `all`"),
+    key("device_ids", TEXTS, "Which, as CDI names them"),
+    key("capabilities", Form::Either(&[TEXTS, Form::List(&TEXTS)]), "What for, such as `[gpu]`"),
+];
 const DEVICE_UNSUPPORTED: &[(&str, &str)] = &[("options", "CDI has no options; choose devices with `device_ids`")];
 
 /// Compose's `gpus`, and `deploy.resources.reservations.devices`: devices by their CDI names.

@@ -43,6 +43,8 @@ pub(super) use steps::waits_for;
 pub static KIND: Kind = Kind {
     name: "container",
     section: Some("containers"),
+    keys: spec::KEYS,
+    about: "Containers, each run by a systemd user unit of its own",
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),

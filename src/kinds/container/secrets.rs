@@ -1,5 +1,6 @@
 //! The secrets that a container is given, as files or as variables: which version it was made with, and which it is to have.
 
+use crate::stack::forms::{Described, Form, key};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map as JsonMap, Value, json};
@@ -19,7 +20,14 @@ use crate::stack::yaml::Node;
 
 /// Compose's default: everybody in the container may read it.
 const MODE: u32 = 0o444;
-const KEYS: &[&str] = &["source", "target", "type", "uid", "gid", "mode"];
+pub(super) const KEYS: &[Described] = &[
+    key("source", Form::Text, "The name under `secrets` or `configs` of the stack"),
+    key("target", Form::Text, "The path in the container, or the variable"),
+    key("type", Form::OneOf(&["mount", "env"]), "A file, or a variable; a file by itself"),
+    key("uid", Form::Integer, "Owner of the file"),
+    key("gid", Form::Integer, "Group of the file"),
+    key("mode", Form::Mode, "Mode of the file, in octal; \"0444\" by itself"),
+];
 
 /// One use of a secret; the key beside it is where it appears, which is unique.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Settings of a container that are one key of podman's create call each, and one place of its inspect: read from the file,
 //! told as attributes, put into the call, and read back, each in one line. What takes more than that has a place of its own.
 
+use crate::stack::forms::{Described, Form, key};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -12,6 +13,12 @@ use crate::effect::ContainerCreate;
 use crate::effect::podman::{LogConfig, Namespace, ResourceLimits, Rlimit};
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::Node;
+
+const DRIVERS: &[&str] = &["journald", "k8s-file", "json-file", "none", "passthrough"];
+pub(super) const LOGGING_KEYS: &[Described] = &[
+    key("driver", Form::OneOf(DRIVERS), "Podman's driver; the machine's own by itself"),
+    key("options", Form::Pairs, "`tag`, `path`, `label` and `max-size`"),
+];
 
 /// In the words of Compose.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -244,8 +251,7 @@ fn userns(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
 
 /// The driver by podman's own name, and its options.
 fn logging(node: &Node, diagnostics: &mut Diagnostics) -> Option<(Option<&'static str>, BTreeMap<String, String>)> {
-    const DRIVERS: &[&str] = &["journald", "k8s-file", "json-file", "none", "passthrough"];
-    let mut map = Map::new(node, "logging", &["driver", "options"], diagnostics)?;
+    let mut map = Map::new(node, "logging", LOGGING_KEYS, diagnostics)?;
     let driver = map.read("driver", |node, diagnostics| forms::one_of(DRIVERS, node, diagnostics));
     let options = map.read("options", |node, diagnostics| {
         let options = pairs(node, diagnostics)?;

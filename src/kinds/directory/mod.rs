@@ -24,6 +24,8 @@ const DEFAULT_MODE: u32 = 0o700;
 pub static KIND: Kind = Kind {
     name: "directory",
     section: Some("directories"),
+    keys: spec::KEYS,
+    about: "Directories of this machine, by their paths",
     attributes: attributes::ATTRIBUTES,
     holds_data: true,
     read: Some(spec::read),

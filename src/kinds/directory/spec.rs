@@ -4,9 +4,13 @@ use super::{DEFAULT_MODE, Directory, Origin, address};
 use crate::desired::{Reading, Resource};
 use crate::diagnostic::Diagnostics;
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, TEXTS, key};
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &["mode", "children"];
+pub(super) const KEYS: &[Described] = &[
+    key("mode", Form::Mode, "Its mode in octal; \"0700\" by itself"),
+    key("children", TEXTS, "Directories in it, with the same mode"),
+];
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     let home = &reading.context.home;

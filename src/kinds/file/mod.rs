@@ -24,6 +24,8 @@ const PARENT_MODE: u32 = 0o700;
 pub static KIND: Kind = Kind {
     name: "file",
     section: Some("files"),
+    keys: spec::KEYS,
+    about: "Text files of this machine, by their paths",
     attributes: attributes::ATTRIBUTES,
     holds_data: true,
     read: Some(spec::read),

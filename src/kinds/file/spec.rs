@@ -4,10 +4,15 @@ use super::{Content, DEFAULT_MODE, File, address};
 use crate::desired::{Reading, Resource};
 use crate::diagnostic::Diagnostics;
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, key};
 use crate::stack::source::text;
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &["content", "source", "mode"];
+pub(super) const KEYS: &[Described] = &[
+    key("content", Form::Text, "What stands in it"),
+    key("source", Form::Path, "A file whose text it is to have"),
+    key("mode", Form::Mode, "Its mode in octal; \"0644\" by itself"),
+];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("template", "variables are put into `content` by themselves; a file of its own is copied as it is with `source`"),
     ("atomic", "a file is always written beside the old one and renamed, so that nobody reads half of it"),

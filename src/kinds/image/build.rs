@@ -1,5 +1,6 @@
 //! How an image is built, in Compose's words.
 
+use crate::stack::forms::{Described, Form, key};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -15,18 +16,18 @@ use crate::observed::{Observed, Seen};
 use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::Node;
 
-const KEYS: &[&str] = &[
-    "context",
-    "dockerfile",
-    "dockerfile_inline",
-    "args",
-    "target",
-    "labels",
-    "no_cache",
-    "pull",
-    "network",
-    "extra_hosts",
-    "shm_size",
+pub(in crate::kinds) const KEYS: &[Described] = &[
+    key("context", Form::Path, "The directory that it is built from"),
+    key("dockerfile", Form::Text, "The containerfile, below the context; `Containerfile` or `Dockerfile` by itself"),
+    key("dockerfile_inline", Form::Text, "The text of the containerfile"),
+    key("args", Form::Pairs, "Values of its `ARG`s"),
+    key("target", Form::Text, "The stage that is wanted"),
+    key("labels", Form::Pairs, "Labels of the image"),
+    key("no_cache", Form::Boolean, "Make every step anew"),
+    key("pull", Form::Boolean, "Ask the registry for newer base images"),
+    key("network", Form::OneOf(&["default", "host", "none"]), "The network of its `RUN` steps"),
+    key("extra_hosts", Form::Pairs, "Names and addresses that its `RUN` steps know"),
+    key("shm_size", Form::Size, "Of /dev/shm in its `RUN` steps"),
 ];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("additional_contexts", "podman's API takes one context; put what is needed into it"),

@@ -4,7 +4,7 @@
 //! What an image was built from stands in its labels. One that was pulled carries no mark of ours.
 
 mod attributes;
-mod build;
+pub(super) mod build;
 mod reference;
 
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub use reference::{normalised, normalised_built};
 pub static KIND: Kind = Kind {
     name: "image",
     section: None,
+    keys: &[],
+    about: "",
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: None,

@@ -25,6 +25,8 @@ pub(super) use spec::pairs;
 pub static KIND: Kind = Kind {
     name: "network",
     section: Some("networks"),
+    keys: spec::KEYS,
+    about: "Networks of podman; `default` is joined where a container names none",
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),

@@ -1,5 +1,6 @@
 //! A network as written: Compose's keys.
 
+use crate::stack::forms::{Described, Form, key};
 use std::collections::BTreeMap;
 
 use super::Network;
@@ -9,12 +10,24 @@ use crate::diagnostic::Diagnostics;
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &["name", "external", "driver", "driver_opts", "internal", "enable_ipv6", "ipam", "labels"];
+pub(super) const KEYS: &[Described] = &[
+    key("name", Form::Text, "What podman calls it; `<stack>_<name>` by itself"),
+    key("external", Form::Boolean, "It is there already, and somebody else's"),
+    key("driver", Form::Text, "The driver; `bridge` by itself"),
+    key("driver_opts", Form::Pairs, "Options of the driver"),
+    key("internal", Form::Boolean, "Nothing beyond it can be reached"),
+    key("enable_ipv6", Form::Boolean, "It has IPv6 addresses, too"),
+    key("ipam", Form::Map(IPAM_KEYS), "Which addresses it has"),
+    key("labels", Form::Pairs, "Labels"),
+];
 const UNSUPPORTED: &[(&str, &str)] =
     &[("attachable", "it has a meaning in Docker Swarm only"), ("enable_ipv4", "podman's networks always have IPv4")];
-const IPAM_KEYS: &[&str] = &["config"];
+const IPAM_KEYS: &[Described] = &[key("config", Form::List(&Form::Map(POOL_KEYS)), "Pools of addresses")];
 const IPAM_UNSUPPORTED: &[(&str, &str)] = &[("driver", "netavark chooses it"), ("options", "netavark takes none")];
-const POOL_KEYS: &[&str] = &["subnet", "gateway"];
+const POOL_KEYS: &[Described] = &[
+    key("subnet", Form::Text, "Such as `10.89.7.0/24`"),
+    key("gateway", Form::Text, "The address of this machine on it"),
+];
 const POOL_UNSUPPORTED: &[(&str, &str)] =
     &[("ip_range", "podman takes it on the command line only"), ("aux_addresses", "podman has no such thing")];
 

@@ -26,11 +26,13 @@ pub(super) const SUPERSEDED: &str = "superseded";
 /// In last-applied of a container: address of a secret -> the version that it was made with.
 pub(super) const VERSIONS: &str = "secret_versions";
 
-pub(super) use spec::read_config;
+pub(super) use spec::{CONFIG_KEYS, read_config};
 
 pub static KIND: Kind = Kind {
     name: "secret",
     section: Some("secrets"),
+    keys: spec::SECRET_KEYS,
+    about: "Values that nobody is to see, given to containers as files or variables",
     attributes: attributes::ATTRIBUTES,
     holds_data: true,
     read: Some(spec::read),

@@ -7,6 +7,7 @@ use crate::desired::{Reading, Resource};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::network::pairs;
 use crate::stack::forms::{self, Map, Places};
+use crate::stack::forms::{Described, Form, key};
 use crate::stack::source::text;
 use crate::stack::yaml::{Key, Node};
 
@@ -16,18 +17,39 @@ struct Written {
     what: &'static str,
     /// On the machine, between the stack's name and its own.
     infix: &'static str,
-    keys: &'static [&'static str],
+    keys: &'static [Described],
     /// The source that the other has not.
     own: &'static str,
     read: fn(&Node, &mut Diagnostics) -> Option<Source>,
     example: &'static str,
 }
 
+pub(super) const SECRET_KEYS: &[Described] = &[
+    key("name", Form::Text, "What podman calls it, without the version"),
+    key("external", Form::Boolean, "It is there already, and somebody else's"),
+    key("file", Form::Path, "A file whose text it is"),
+    key("environment", Form::Text, "A variable whose value it is"),
+    key("labels", Form::Pairs, "Labels"),
+    key(
+        "generate",
+        Form::Either(&[Form::Boolean, Form::Map(GENERATE_KEYS)]),
+        "Make it once, of letters and digits, and keep it",
+    ),
+];
+pub(in crate::kinds) const CONFIG_KEYS: &[Described] = &[
+    key("name", Form::Text, "What podman calls it, without the version"),
+    key("external", Form::Boolean, "It is there already, and somebody else's"),
+    key("file", Form::Path, "A file whose text it is"),
+    key("environment", Form::Text, "A variable whose value it is"),
+    key("labels", Form::Pairs, "Labels"),
+    key("content", Form::Text, "Its text"),
+];
+
 static SECRET: Written = Written {
     kind: "secret",
     what: "a secret",
     infix: "",
-    keys: &["name", "external", "generate", "file", "environment", "labels"],
+    keys: SECRET_KEYS,
     own: "generate",
     read: generate,
     example: "such as `generate: { length: 32 }` or `file: ~/.config/hf/token`",
@@ -36,7 +58,7 @@ static CONFIG: Written = Written {
     kind: "config",
     what: "a config",
     infix: "config_",
-    keys: &["name", "external", "content", "file", "environment", "labels"],
+    keys: CONFIG_KEYS,
     own: "content",
     read: content,
     example: "such as `content: \"on\\n\"` or `file: ./app.conf`",
@@ -47,7 +69,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("driver_opts", "secrets are kept by podman's own driver, `file`"),
     ("template_driver", "it has a meaning in Docker Swarm only"),
 ];
-const GENERATE_KEYS: &[&str] = &["length"];
+const GENERATE_KEYS: &[Described] = &[key("length", Form::Integer, "Of how many signs; 32 by itself")];
 const LENGTH: usize = 32;
 /// Podman takes at most 512,000 bytes (`pkg/secrets/secrets.go` of containers/common).
 const BYTES_MAX: usize = 512_000;

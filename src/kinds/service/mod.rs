@@ -30,12 +30,14 @@ use crate::probe::Readiness;
 const STARTED_WITH: &str = "started_with";
 
 pub(super) use render::seconds;
-pub(super) use spec::{is_unit_name, job};
+pub(super) use spec::{SECTIONS, is_unit_name, job};
 pub(super) use steps::STOP_TIMEOUT;
 
 pub static KIND: Kind = Kind {
     name: "service",
     section: Some("services"),
+    keys: spec::KEYS,
+    about: "Native systemd user services",
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),

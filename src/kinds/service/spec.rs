@@ -1,6 +1,7 @@
 //! A service as written (design §3). Every key maps or errors; `overrides` are the one place where raw directives stand,
 //! and they are shown in the plan as such.
 
+use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, TEXTS, key};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,27 +14,35 @@ use crate::kinds::container::{Restart, UnitDependencies, host_readiness, needs, 
 use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &[
-    "exec",
-    "type",
-    "environment",
-    "env_file",
-    "working_dir",
-    "depends_on",
-    "restart",
-    "restart_sec",
-    "start_limit",
-    "timeout_start",
-    "timeout_stop",
-    "kill_signal",
-    "nice",
-    "memory_max",
-    "cpu_quota",
-    "tasks_max",
-    "wanted_by",
-    "enabled",
-    "overrides",
-    "healthcheck",
+pub(super) const KEYS: &[Described] = &[
+    key("exec", TEXT_OR_TEXTS, "The program and its arguments; a path, or a name on systemd's search path"),
+    key("type", Form::OneOf(TYPES), "How systemd knows that it has started; `exec` by itself"),
+    key("environment", Form::Pairs, "Variables"),
+    key(
+        "env_file",
+        Form::Either(&[Form::Path, Form::List(&Form::Either(&[Form::Path, Form::Map(forms::ENV_FILE_KEYS)]))]),
+        "Files of variables, which nobody else may read (mode 0600)",
+    ),
+    key("working_dir", Form::Path, "The directory in which it begins"),
+    key(
+        "depends_on",
+        Form::Either(&[TEXTS, Form::Names(&Form::Map(forms::DEPENDENCY_KEYS))]),
+        "What must be there first",
+    ),
+    key("restart", Form::Text, "`no`, `always`, `unless-stopped` or `on-failure`; `unless-stopped` by itself"),
+    key("restart_sec", Form::Duration, "How long to wait before a restart"),
+    key("start_limit", Form::Map(LIMIT_KEYS), "When systemd gives up starting it"),
+    key("timeout_start", Form::Duration, "How long a start may take"),
+    key("timeout_stop", Form::Duration, "How long it has to end before it is killed"),
+    key("kill_signal", Form::Text, "What it is told to end with"),
+    key("nice", Form::Integer, "Its priority, -20 to 19"),
+    key("memory_max", Form::Size, "Memory that it may take"),
+    key("cpu_quota", Form::Text, "Processors that it may take, such as `1.5` or `150%`"),
+    key("tasks_max", Form::Integer, "Processes and threads that it may have"),
+    key("wanted_by", TEXT_OR_TEXTS, "`default.target`, which a user manager starts at boot"),
+    key("enabled", Form::Boolean, "Start it at boot; true by itself"),
+    key("overrides", Form::Map(SECTIONS), "Raw directives of the unit, such as `{ Service: { UMask: \"0077\" } }`"),
+    key("healthcheck", Form::Map(forms::HEALTH_KEYS), "How it is told that it works: `http` or `tcp`"),
 ];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("image", "what has an image is a container: move it to `containers:`"),
@@ -43,8 +52,13 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("databases", "data contracts are not part of this version"),
 ];
 const TYPES: &[&str] = &["exec", "simple", "notify", "oneshot", "forking"];
-const LIMIT_KEYS: &[&str] = &["burst", "interval"];
-const SECTIONS: &[&str] = &["Unit", "Service", "Install"];
+const LIMIT_KEYS: &[Described] =
+    &[key("burst", Form::Integer, "So many starts"), key("interval", Form::Duration, "Within this time")];
+pub(in crate::kinds) const SECTIONS: &[Described] = &[
+    key("Unit", Form::Names(&TEXT_OR_TEXTS), "Raw directives of this section"),
+    key("Service", Form::Names(&TEXT_OR_TEXTS), "Raw directives of this section"),
+    key("Install", Form::Names(&TEXT_OR_TEXTS), "Raw directives of this section"),
+];
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     if !is_unit_name(&key.text) {

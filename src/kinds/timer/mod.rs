@@ -26,6 +26,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub static KIND: Kind = Kind {
     name: "timer",
     section: Some("timers"),
+    keys: spec::KEYS,
+    about: "Programs that the systemd user manager runs at certain times",
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),

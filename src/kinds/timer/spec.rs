@@ -6,29 +6,42 @@ use crate::desired::{Reading, Resource};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::service;
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, TEXTS, key};
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &[
-    "on_calendar",
-    "on_boot",
-    "on_unit_active",
-    "persistent",
-    "accuracy",
-    "randomized_delay",
-    "enabled",
-    "exec",
-    "environment",
-    "env_file",
-    "working_dir",
-    "depends_on",
-    "timeout_start",
-    "timeout_stop",
-    "kill_signal",
-    "nice",
-    "memory_max",
-    "cpu_quota",
-    "tasks_max",
-    "overrides",
+pub(super) const KEYS: &[Described] = &[
+    key("on_calendar", TEXT_OR_TEXTS, "When, in systemd's words: `daily`, `Mon..Fri *-*-* 04:30` (systemd.time(7))"),
+    key("on_boot", Form::Duration, "So long after the machine was booted"),
+    key("on_unit_active", Form::Duration, "So long after the last run"),
+    key("persistent", Form::Boolean, "Make up at once for a run that was missed while the machine was off"),
+    key("accuracy", Form::Duration, "How late it may be; a minute by itself"),
+    key("randomized_delay", Form::Duration, "A random time up to this is waited beside"),
+    key("enabled", Form::Boolean, "Start the timer at boot; true by itself"),
+    key("exec", TEXT_OR_TEXTS, "The program and its arguments; a path, or a name on systemd's search path"),
+    key("environment", Form::Pairs, "Variables"),
+    key(
+        "env_file",
+        Form::Either(&[Form::Path, Form::List(&Form::Either(&[Form::Path, Form::Map(forms::ENV_FILE_KEYS)]))]),
+        "Files of variables, which nobody else may read (mode 0600)",
+    ),
+    key("working_dir", Form::Path, "The directory in which it begins"),
+    key(
+        "depends_on",
+        Form::Either(&[TEXTS, Form::Names(&Form::Map(forms::DEPENDENCY_KEYS))]),
+        "What must be there first",
+    ),
+    key("timeout_start", Form::Duration, "How long a start may take"),
+    key("timeout_stop", Form::Duration, "How long it has to end before it is killed"),
+    key("kill_signal", Form::Text, "What it is told to end with"),
+    key("nice", Form::Integer, "Its priority, -20 to 19"),
+    key("memory_max", Form::Size, "Memory that it may take"),
+    key("cpu_quota", Form::Text, "Processors that it may take, such as `1.5` or `150%`"),
+    key("tasks_max", Form::Integer, "Processes and threads that it may have"),
+    key(
+        "overrides",
+        Form::Map(service::SECTIONS),
+        "Raw directives of the unit, such as `{ Service: { UMask: \"0077\" } }`",
+    ),
 ];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("restart", "what a timer runs ends by itself; the next run is the next try"),

@@ -20,6 +20,8 @@ use crate::observed::{Observed, Query, Seen, Sort};
 pub static KIND: Kind = Kind {
     name: "volume",
     section: Some("volumes"),
+    keys: spec::KEYS,
+    about: "Volumes of podman",
     attributes: attributes::ATTRIBUTES,
     holds_data: true,
     read: Some(spec::read),

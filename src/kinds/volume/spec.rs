@@ -5,9 +5,16 @@ use crate::address::Address;
 use crate::desired::{Reading, Resource};
 use crate::kinds::network::pairs;
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, key};
 use crate::stack::yaml::{Key, Node};
 
-const KEYS: &[&str] = &["name", "external", "driver", "driver_opts", "labels"];
+pub(super) const KEYS: &[Described] = &[
+    key("name", Form::Text, "What podman calls it; `<stack>_<name>` by itself"),
+    key("external", Form::Boolean, "It is there already, and somebody else's"),
+    key("driver", Form::Text, "The driver; `local` by itself"),
+    key("driver_opts", Form::Pairs, "Options of the driver"),
+    key("labels", Form::Pairs, "Labels"),
+];
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     let stack = reading.context.stack.clone();

@@ -3,6 +3,7 @@
 use super::list::list_of_text;
 use super::map::{Map, expected, invalid};
 use super::scalar::{boolean, duration, integer_in, port_digits, text, word};
+use super::{Described, Form, TEXT_OR_TEXTS, key};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::stack::yaml::{Node, Value};
 use std::time::Duration;
@@ -57,9 +58,26 @@ pub struct Expect {
     pub json_span: Option<Span>,
 }
 
-const KEYS: &[&str] =
-    &["test", "http", "expect", "tcp", "interval", "timeout", "retries", "start_period", "start_interval", "disable"];
-const EXPECT_KEYS: &[&str] = &["status", "json"];
+pub const KEYS: &[Described] = &[
+    key(
+        "test",
+        TEXT_OR_TEXTS,
+        "A command that runs in the container: `[CMD, program, …]`, `[CMD-SHELL, line]`, a line for the shell, or `NONE`",
+    ),
+    key("http", Form::Text, "A URL that is asked from this machine, such as `http://127.0.0.1:11434/api/tags`"),
+    key("expect", Form::Map(EXPECT_KEYS), "What the answer to `http` must be"),
+    key("tcp", Form::Text, "`HOST:PORT` that must take a connection from this machine"),
+    key("interval", Form::Duration, "Between two checks; 30s by itself"),
+    key("timeout", Form::Duration, "How long one check may take; 30s by itself"),
+    key("retries", Form::Integer, "Failures in a row that make it unhealthy; 3 by itself"),
+    key("start_period", Form::Duration, "How long failures do not count after a start"),
+    key("start_interval", Form::Duration, "Not supported: while starting, checks are frequent by themselves"),
+    key("disable", Form::Boolean, "No check, although the image brings one"),
+];
+const EXPECT_KEYS: &[Described] = &[
+    key("status", Form::Integer, "The status code; any success by itself"),
+    key("json", Form::Text, "A path that must lead somewhere in the JSON body, such as `models[*].name`"),
+];
 const TEST: &str =
     "a test, such as `[CMD, curl, -f, \"http://localhost\"]`, `[CMD-SHELL, \"curl -f localhost || exit 1\"]` or `NONE`";
 

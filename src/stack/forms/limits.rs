@@ -2,6 +2,7 @@
 
 use super::map::{Map, expected};
 use super::scalar::{integer, port_digits, word};
+use super::{Described, Form, key};
 use crate::diagnostic::{Diagnostics, Span, nearest, quoted};
 use crate::stack::yaml::{Node, Value};
 
@@ -33,7 +34,10 @@ const ULIMITS: &[&str] = &[
     "sigpending",
     "stack",
 ];
-const ULIMIT_KEYS: &[&str] = &["soft", "hard"];
+pub const ULIMIT_KEYS: &[Described] = &[
+    key("soft", Form::Integer, "What holds at first"),
+    key("hard", Form::Integer, "What the process may raise it to"),
+];
 
 /// `ulimits`: a mapping of names to one number, or to `soft` and `hard`.
 pub fn ulimits(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<Ulimit>> {

@@ -1,6 +1,7 @@
 //! A mapping read key by key: what is taken is known, what is left over is reported. Every mapping of a stack file that has fixed keys
 //! goes through here, so that no key is parsed and dropped.
 
+use super::Described;
 use crate::diagnostic::{Diagnostics, Span, nearest, quoted};
 use crate::stack::yaml::{Key, Node};
 
@@ -12,8 +13,10 @@ const KEYS_LISTED_MAX: usize = 16;
 #[must_use = "`finish` reports the unknown keys"]
 pub struct Map<'n, 'd> {
     what: &'static str,
-    keys: &'static [&'static str],
+    keys: &'static [Described],
     unsupported: &'static [(&'static str, &'static str)],
+    /// A key that is known and that nobody takes would be parsed and dropped.
+    taken: Vec<&'static str>,
     /// Where the mapping stands.
     pub span: Span,
     entries: &'n [(Key, Node)],
@@ -27,7 +30,7 @@ impl<'n, 'd> Map<'n, 'd> {
     pub fn new(
         node: &'n Node,
         what: &'static str,
-        keys: &'static [&'static str],
+        keys: &'static [Described],
         diagnostics: &'d mut Diagnostics,
     ) -> Option<Self> {
         let entries: &[(Key, Node)] = if node.is_null() {
@@ -35,7 +38,7 @@ impl<'n, 'd> Map<'n, 'd> {
         } else if let Some(entries) = node.as_mapping() {
             entries
         } else {
-            let example = keys.first().map_or_else(String::new, |key| format!(", such as `{key}: …`"));
+            let example = keys.first().map_or_else(String::new, |first| format!(", such as `{}: …`", first.key));
             diagnostics.error(
                 node.span,
                 "Wrong type",
@@ -43,7 +46,7 @@ impl<'n, 'd> Map<'n, 'd> {
             );
             return None;
         };
-        Some(Self { what, keys, unsupported: &[], span: node.span, entries, diagnostics })
+        Some(Self { what, keys, unsupported: &[], taken: Vec::new(), span: node.span, entries, diagnostics })
     }
 
     /// Keys that exist elsewhere (in Compose, say) and cannot be had here, each with the reason: a clause that ends the sentence
@@ -53,9 +56,22 @@ impl<'n, 'd> Map<'n, 'd> {
         self
     }
 
+    /// Keys that are read by other means than this.
+    pub fn elsewhere(mut self, keys: &[&'static str]) -> Self {
+        self.taken.extend(keys);
+        self
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.keys.iter().any(|known| known.key == name)
+    }
+
     /// The node of a key, null included.
     pub fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        debug_assert!(self.keys.contains(&key), "`{key}` is missing in the keys of {}", self.what);
+        debug_assert!(self.knows(key), "`{key}` is missing in the keys of {}", self.what);
+        if cfg!(debug_assertions) {
+            self.taken.push(key);
+        }
         self.entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
     }
 
@@ -94,9 +110,11 @@ impl<'n, 'd> Map<'n, 'd> {
 
     /// Reports every key that is neither known nor an extension (`x-…`).
     pub fn finish(self) {
+        let is_taken = |known: &Described| self.taken.contains(&known.key);
+        debug_assert!(self.keys.iter().all(is_taken), "{}: a key is never taken: {:?}", self.what, self.taken);
         for (key, _) in self.entries {
             let name = key.text.as_str();
-            if self.keys.contains(&name) || name.starts_with("x-") {
+            if self.knows(name) || name.starts_with("x-") {
                 continue;
             }
             if let Some((_, why)) = self.unsupported.iter().find(|(known, _)| *known == name) {
@@ -105,10 +123,13 @@ impl<'n, 'd> Map<'n, 'd> {
             }
             let detail = format!("{} is not a key of {}", quoted(name), self.what);
             let diagnostic = self.diagnostics.error(key.span, "Unknown key", detail);
-            if let Some(near) = nearest(name, self.keys.iter().copied()) {
+            if let Some(near) = nearest(name, self.keys.iter().map(|known| known.key)) {
                 diagnostic.help(format!("did you mean `{near}`?"));
             } else if self.keys.len() <= KEYS_LISTED_MAX {
-                diagnostic.help(format!("its keys are {}", self.keys.join(", ")));
+                diagnostic.help(format!(
+                    "its keys are {}",
+                    self.keys.iter().map(|known| known.key).collect::<Vec<_>>().join(", ")
+                ));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::list::list_of;
 use super::map::{Map, expected};
 use super::path::{Places, container_path, container_path_text, expanded, host_path};
 use super::scalar::{boolean, mode, one_of, size_bytes, word};
+use super::{Described, Form, key};
 use crate::diagnostic::{Diagnostics, Span, quoted};
 use crate::stack::yaml::{Node, Value};
 use std::path::PathBuf;
@@ -62,14 +63,31 @@ const FLAGS: &[&str] = &["exec", "noexec", "dev", "nodev", "suid", "nosuid", "bi
 const CONSISTENCY: &[&str] = &["cached", "delegated", "consistent", "default"];
 const TYPES: &[&str] = &["bind", "volume", "tmpfs"];
 
-const KEYS: &[&str] = &["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"];
+pub const KEYS: &[Described] = &[
+    key("type", Form::OneOf(&["bind", "volume", "tmpfs"]), "What is mounted"),
+    key("source", Form::Text, "A path of this machine, or the name of a volume of this stack"),
+    key("target", Form::Text, "Where it appears in the container"),
+    key("read_only", Form::Boolean, "The container cannot write to it"),
+    key("bind", Form::Map(BIND_KEYS), "More of a `bind`"),
+    key("volume", Form::Map(VOLUME_KEYS), "More of a `volume`"),
+    key("tmpfs", Form::Map(TMPFS_KEYS), "More of a `tmpfs`"),
+    key("consistency", Form::Text, "Has a meaning on macOS only, and none here"),
+];
 const UNSUPPORTED: &[(&str, &str)] =
     &[("image", "an image as a mount is not built yet"), ("cluster", "podman has no cluster volumes")];
-const BIND_KEYS: &[&str] = &["propagation", "create_host_path", "selinux"];
+const BIND_KEYS: &[Described] = &[
+    key("propagation", Form::OneOf(PROPAGATION), "Whether mounts made later on one side appear on the other"),
+    key("create_host_path", Form::Boolean, "A missing directory is made only below a declared one, whatever this says"),
+    key("selinux", Form::OneOf(&["z", "Z"]), "Label it for containers: for several (`z`) or for this one (`Z`)"),
+];
 const BIND_UNSUPPORTED: &[(&str, &str)] = &[("recursive", "podman's API has no such setting; use `propagation`")];
-const VOLUME_KEYS: &[&str] = &["nocopy", "subpath"];
+const VOLUME_KEYS: &[Described] = &[
+    key("nocopy", Form::Boolean, "Do not fill a new volume with what the image has there"),
+    key("subpath", Form::Text, "A path within the volume"),
+];
 const VOLUME_UNSUPPORTED: &[(&str, &str)] = &[("labels", "labels belong to the volume, under `volumes:`")];
-const TMPFS_KEYS: &[&str] = &["size", "mode"];
+const TMPFS_KEYS: &[Described] =
+    &[key("size", Form::Size, "The most that it holds"), key("mode", Form::Mode, "Its mode, in octal")];
 
 impl Mount {
     fn new(source: MountSource, target: String, span: Span) -> Self {
@@ -198,7 +216,8 @@ struct Block {
 }
 
 fn long(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Mount> {
-    let mut map = Map::new(node, "a mount", KEYS, diagnostics)?.unsupported(UNSUPPORTED);
+    // Which forms a source has is told by the type.
+    let mut map = Map::new(node, "a mount", KEYS, diagnostics)?.unsupported(UNSUPPORTED).elsewhere(&["source"]);
     let kind = map.require("type", "bind", |node, diagnostics| one_of(TYPES, node, diagnostics));
     let target = map.require("target", "/data", container_path);
     let read_only = map.read("read_only", boolean).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::list::list_of;
 use super::map::{Map, expected};
 use super::scalar::{one_of, port_digits, port_number, word};
+use super::{Described, Form, key};
 use crate::diagnostic::{Diagnostics, Span, quoted};
 use crate::stack::yaml::{Node, Value};
 use std::fmt;
@@ -38,7 +39,13 @@ pub struct Port {
 }
 
 const EXAMPLE: &str = "such as `8080:80`, `127.0.0.1:8080:80/udp` or `[::1]:8080:80`";
-const KEYS: &[&str] = &["target", "published", "host_ip", "protocol", "mode"];
+pub const KEYS: &[Described] = &[
+    key("target", Form::Integer, "The port in the container"),
+    key("published", Form::Text, "The port of this machine, or a range"),
+    key("host_ip", Form::Text, "The address of this machine; 127.0.0.1 by itself"),
+    key("protocol", Form::OneOf(&["tcp", "udp", "sctp"]), "tcp by itself"),
+    key("mode", Form::OneOf(&["host", "ingress"]), "Has a meaning in Docker Swarm only"),
+];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("name", "podman keeps no name for a port; write it as a comment"),
     ("app_protocol", "podman keeps no such hint; write it as a comment"),

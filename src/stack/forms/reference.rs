@@ -4,6 +4,7 @@ use super::list::{list_of, map_or_list};
 use super::map::{Map, expected};
 use super::path::{Places, host_path};
 use super::scalar::{boolean, one_of, word};
+use super::{Described, Form, TEXTS, key};
 use crate::diagnostic::{Diagnostics, Span, quoted};
 use crate::stack::yaml::{Node, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -30,7 +31,15 @@ pub struct Dependency {
 }
 
 const CONDITIONS: &[&str] = &["service_started", "service_healthy", "service_completed_successfully"];
-const DEPENDENCY_KEYS: &[&str] = &["condition", "restart", "required"];
+pub const DEPENDENCY_KEYS: &[Described] = &[
+    key(
+        "condition",
+        Form::OneOf(&["service_started", "service_healthy", "service_completed_successfully"]),
+        "What is waited for",
+    ),
+    key("restart", Form::Boolean, "Restart this one whenever the other is replaced or restarted"),
+    key("required", Form::Boolean, "It is an error if the other is not there; true by itself"),
+];
 
 /// `depends_on`: a list of names (each has to be started), or a mapping of names to conditions.
 pub fn depends_on(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<Dependency>> {
@@ -93,8 +102,14 @@ pub struct Attachment {
     pub span: Span,
 }
 
-const ATTACHMENT_KEYS: &[&str] =
-    &["aliases", "ipv4_address", "ipv6_address", "mac_address", "interface_name", "driver_opts"];
+pub const ATTACHMENT_KEYS: &[Described] = &[
+    key("aliases", TEXTS, "More names that it answers to on this network"),
+    key("ipv4_address", Form::Text, "A fixed address"),
+    key("ipv6_address", Form::Text, "A fixed address"),
+    key("mac_address", Form::Text, "A fixed hardware address, such as `02:42:ac:11:00:02`"),
+    key("interface_name", Form::Text, "What the interface is called in the container"),
+    key("driver_opts", Form::Pairs, "Options of the network's driver"),
+];
 const ATTACHMENT_UNSUPPORTED: &[(&str, &str)] = &[
     ("link_local_ips", "podman's networks give no link-local addresses"),
     ("priority", "podman connects networks in the order of their names"),
@@ -171,7 +186,11 @@ pub struct EnvFile {
     pub span: Span,
 }
 
-const ENV_FILE_KEYS: &[&str] = &["path", "required", "format"];
+pub const ENV_FILE_KEYS: &[Described] = &[
+    key("path", Form::Path, "The file"),
+    key("required", Form::Boolean, "It is an error if it is not there; true by itself"),
+    key("format", Form::OneOf(&["raw"]), "Take lines as they are: no quotes, no variables"),
+];
 
 /// `env_file`: a path, or a list of paths and of mappings with `path`, `required`, `format`.
 pub fn env_files(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<EnvFile>> {

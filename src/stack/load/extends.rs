@@ -5,6 +5,7 @@ use super::include::LOADED_MAX;
 use super::{Loader, Wanted};
 use crate::diagnostic::{Excerpts as _, FileId, Span, nearest, quoted};
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, key};
 use crate::stack::interpolate::Scope;
 use crate::stack::merge;
 use crate::stack::yaml::{Node, Value};
@@ -20,6 +21,12 @@ struct Base {
     file: Option<String>,
     span: Span,
 }
+
+/// Of `extends`.
+pub(in crate::stack) const EXTENDS_KEYS: &[Described] = &[
+    key("service", Form::Text, "The container or service that it begins with"),
+    key("file", Form::Path, "The file in which that stands; this one by itself"),
+];
 
 impl<'a> Loader<'a> {
     /// Puts every entry of one file on top of what it extends.
@@ -89,7 +96,7 @@ impl<'a> Loader<'a> {
             let name = forms::word(extends, &mut self.diagnostics)?;
             return Some(Base { name, file: None, span: extends.span });
         }
-        let mut map = Map::new(extends, "extends", &["service", "file"], &mut self.diagnostics)?;
+        let mut map = Map::new(extends, "extends", EXTENDS_KEYS, &mut self.diagnostics)?;
         let name = map.require("service", "base", forms::word);
         let file = map.read("file", forms::word);
         map.finish();

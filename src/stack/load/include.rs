@@ -4,6 +4,7 @@
 use super::{Loader, Parent, Project, Wanted};
 use crate::diagnostic::{Diagnostics, Excerpts, Span, quoted};
 use crate::stack::forms::{self, Map};
+use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, key};
 use crate::stack::interpolate::Scope;
 use crate::stack::source::normalised;
 use crate::stack::yaml::{Key, Node, Value};
@@ -15,7 +16,11 @@ const DEPTH_MAX: usize = 16;
 /// Files that all `include`s together may read; the same file counts each time.
 pub(super) const LOADED_MAX: usize = 256;
 
-const KEYS: &[&str] = &["path", "env_file", "project_directory"];
+pub(in crate::stack) const KEYS: &[Described] = &[
+    key("path", TEXT_OR_TEXTS, "The file, or several that are laid over each other"),
+    key("env_file", TEXT_OR_TEXTS, "Variables of these files"),
+    key("project_directory", Form::Path, "What relative paths in them begin at"),
+];
 
 /// One entry of `include`.
 struct Entry {

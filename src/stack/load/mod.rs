@@ -7,6 +7,9 @@ mod include;
 mod profiles;
 mod top;
 
+pub(super) use profiles::SECTIONS as SECTIONS_WITH_PROFILES;
+pub(super) use top::{ENTRY_KEYS, KEYS};
+
 use super::interpolate::{EnvironmentUse, Scope, Variable, Written, is_name};
 use super::source::{Disk, Environment, Files, SourceError, Sources, text};
 use super::yaml::{Key, Node, Tag, Value, parse};

@@ -9,7 +9,7 @@ use crate::stack::forms;
 use crate::stack::yaml::Node;
 
 /// Of these the user starts some and not others.
-const SECTIONS: [&str; 2] = ["containers", "services"];
+pub(in crate::stack) const SECTIONS: [&str; 2] = ["containers", "services"];
 /// Compose's word for all of them.
 const ALL: &str = "*";
 

@@ -2,10 +2,27 @@
 
 use super::{Loader, Model, Section, Stack};
 use crate::diagnostic::{Diagnostics, Span, nearest, quoted};
+use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, key};
 use crate::stack::yaml::{Key, Node, Value};
 
 /// Keys of the top level beside the sections.
-const KEYS: &[&str] = &["version", "stack", "vars", "include", "profiles"];
+pub(in crate::stack) const KEYS: &[Described] = &[
+    key("version", Form::Integer, "Of this format: 1"),
+    key("stack", Form::Text, "The stack's name, which the names of its containers begin with"),
+    key("vars", Form::Names(&Form::Text), "Variables for this file, used as `${NAME}`"),
+    key("include", Form::Either(&[Form::Path, INCLUDES]), "More files, which are part of this one"),
+    key("profiles", TEXT_OR_TEXTS, "Profiles that are active without being asked for"),
+];
+const INCLUDES: Form = Form::List(&Form::Either(&[Form::Path, Form::Map(super::include::KEYS)]));
+/// Of entries of [`super::profiles::SECTIONS`]; they are gone before a kind reads its entries.
+pub(in crate::stack) const ENTRY_KEYS: &[Described] = &[
+    key("profiles", TEXT_OR_TEXTS, "It is left out unless one of these is active"),
+    key(
+        "extends",
+        Form::Either(&[Form::Text, Form::Map(super::extends::EXTENDS_KEYS)]),
+        "Another entry that this one begins with",
+    ),
+];
 /// The one version of the format.
 const VERSION: i64 = 1;
 /// As long as a DNS label: the name is part of container and network names.
@@ -17,14 +34,15 @@ impl Loader<'_> {
         for (key, _) in root.as_mapping().unwrap_or_default() {
             let name = key.text.as_str();
             let sections = self.options.sections;
-            if KEYS.contains(&name) || sections.contains(&name) || name.starts_with("x-") {
+            if KEYS.iter().any(|known| known.key == name) || sections.contains(&name) || name.starts_with("x-") {
                 continue;
             }
             let detail = format!("{} is not a key of a stack file", quoted(name));
             let diagnostic = self.diagnostics.error(key.span, "Unknown key", detail);
             if name == "name" {
                 diagnostic.help("the stack's name is given as `stack: NAME`");
-            } else if let Some(near) = nearest(name, KEYS.iter().chain(sections).copied()) {
+            } else if let Some(near) = nearest(name, KEYS.iter().map(|known| known.key).chain(sections.iter().copied()))
+            {
                 diagnostic.help(format!("did you mean `{near}`?"));
             }
         }

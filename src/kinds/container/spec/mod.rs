@@ -18,6 +18,7 @@ use crate::kinds::network::pairs;
 use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::{Key, Node};
 
+pub(super) use keys::KEYS;
 pub(super) use link::link;
 pub(in crate::kinds) use link::needs as link_needs;
 pub(in crate::kinds) use parts::{extra_hosts, host_readiness, needs, signal as stop_signal};
@@ -34,7 +35,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let Some(map) = Map::new(node, "a container", keys::KEYS, reading.diagnostics) else {
         return Vec::new();
     };
-    let mut map = map.unsupported(keys::UNSUPPORTED);
+    let mut map = map.unsupported(keys::UNSUPPORTED).elsewhere(&["environment", "env_file"]);
     let (image, pull, build) = image(&mut map, name, context, places, &|path| files.resolved(path).is_some());
     let limits = parts::limits(&mut map);
     let security =

@@ -1,5 +1,6 @@
 //! Parts of a container that need more than one reader: from Compose's forms to the container's own types.
 
+use crate::stack::forms::{Described, Form, key};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -307,7 +308,8 @@ pub(super) struct Limits {
     pub(super) gpus: Option<Vec<String>>,
 }
 
-const DEPLOY_KEYS: &[&str] = &["resources"];
+pub(super) const DEPLOY_KEYS: &[Described] =
+    &[key("resources", Form::Map(RESOURCES_KEYS), "What it may take, and what is kept for it")];
 const DEPLOY_UNSUPPORTED: &[(&str, &str)] = &[
     ("replicas", "one container a name; declare several"),
     ("restart_policy", "say it in `restart`"),
@@ -318,9 +320,19 @@ const DEPLOY_UNSUPPORTED: &[(&str, &str)] = &[
     ("endpoint_mode", "it has a meaning in Docker Swarm only"),
     ("labels", "say them in `labels`"),
 ];
-const RESOURCES_KEYS: &[&str] = &["limits", "reservations"];
-const LIMIT_KEYS: &[&str] = &["cpus", "memory", "pids"];
-const RESERVATION_KEYS: &[&str] = &["memory", "devices"];
+const RESOURCES_KEYS: &[Described] = &[
+    key("limits", Form::Map(LIMIT_KEYS), "What it may take"),
+    key("reservations", Form::Map(RESERVATION_KEYS), "What is kept for it"),
+];
+const LIMIT_KEYS: &[Described] = &[
+    key("cpus", Form::Number, "Processors, such as `1.5`"),
+    key("memory", Form::Size, "Bytes, such as `2g`"),
+    key("pids", Form::Integer, "Processes and threads"),
+];
+const RESERVATION_KEYS: &[Described] = &[
+    key("memory", Form::Size, "Bytes that it keeps when memory is short"),
+    key("devices", Form::List(&Form::Map(gpu::DEVICE_KEYS)), "GPUs"),
+];
 const RESERVATION_UNSUPPORTED: &[(&str, &str)] = &[
     ("cpus", "the kernel reserves no processors; weigh them with `cpu_shares`"),
     ("generic_resources", "it has a meaning in Docker Swarm only"),

@@ -252,12 +252,15 @@ fn ports_have_every_form_of_compose() {
 }
 
 /// Every fault of a mapping is found in one reading.
+const KEYS: &[Described] =
+    &[key("image", Form::Text, "One"), key("command", Form::Text, "Two"), key("name", Form::Text, "Three")];
+
 #[test]
 fn a_mapping_reports_all_that_is_wrong() {
     let text = "{imgae: x, x-note: y, command: [a], links: [b], zzz: 1, name: true}";
     let mut diagnostics = Diagnostics::default();
     let node = parse(FileId(0), text, &mut diagnostics).unwrap();
-    let mut map = Map::new(&node, "a container", &["image", "command", "name"], &mut diagnostics)
+    let mut map = Map::new(&node, "a container", KEYS, &mut diagnostics)
         .unwrap()
         .unsupported(&[("links", "podman has none; containers of a network know each other by name")]);
     assert_eq!(map.require("image", "docker.io/library/nginx:1", super::text), None);
@@ -275,7 +278,7 @@ fn a_mapping_reports_all_that_is_wrong() {
             ("Unknown key", Some("its keys are image, command, name")),
         ]
     );
-    assert!(Map::new(&node.get("command").unwrap().clone(), "a container", &["image"], &mut diagnostics).is_none());
+    assert!(Map::new(&node.get("command").unwrap().clone(), "a container", KEYS, &mut diagnostics).is_none());
     assert_eq!(
         diagnostics.0.last().unwrap().detail,
         "a container is written as a mapping, such as `image: …`; found a list"
