@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -213,6 +214,8 @@ pub struct Declared<'a> {
     /// What no active profile brings in, with its profiles.
     pub inactive: &'a BTreeMap<Address, Vec<String>>,
     pub context: &'a Context,
+    /// Addresses of all containers, in one place for all of them.
+    pub containers: Arc<BTreeSet<Address>>,
 }
 
 /// What linking may know of a resource.

@@ -2,6 +2,7 @@
 //! addresses, and what only the whole can show is checked. All errors of all kinds are collected; nothing is touched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Context, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource};
 use crate::address::Address;
@@ -103,7 +104,8 @@ fn link(
     };
     let all: BTreeMap<Address, Known> =
         resources.iter().map(|(address, resource)| (address.clone(), known(resource.as_ref()))).collect();
-    let declared = Declared { resources: &all, inactive, context };
+    let containers = all.keys().filter(|address| address.kind() == "container").cloned().collect();
+    let declared = Declared { resources: &all, inactive, context, containers: Arc::new(containers) };
     for resource in resources.values_mut() {
         resource.link(&declared, diagnostics);
     }

@@ -6,6 +6,7 @@ use super::{Inputs, Kept, Options, Plan, order, preflight};
 use crate::address::Address;
 use crate::change::{Action, After, Change, Risk, Severity, Steps, Until};
 use crate::desired::{Kind, Owned, Resource};
+use crate::effect::{Effect, Podman};
 use crate::observed::{Observed, Seen};
 
 /// What carries our labels and is no longer in the file: listed, never touched without `--prune`.
@@ -70,9 +71,14 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
     let done = |on: &Address| After { on: on.clone(), until: Until::Done };
     let ended = |on: &Address| After { on: on.clone(), until: Until::Ended };
     let first: Vec<After> = gone.keys().filter(|address| address.kind() != "network").map(ended).collect();
-    for change in plan.changes.iter_mut().filter(|change| change.steps.main.iter().any(|step| step.effect.is_a_start()))
-    {
-        change.after.extend(first.iter().cloned());
+    for change in &mut plan.changes {
+        let does = |what: fn(&Effect) -> bool| change.steps.main.iter().any(|step| what(&step.effect));
+        // A network that is made anew is taken from under nobody who is about to go.
+        if does(|effect| matches!(effect, Effect::Podman(Podman::RemoveNetwork { .. }))) {
+            change.after.extend(first.iter().map(|after| done(&after.on)));
+        } else if does(|effect| effect.is_a_start() || matches!(effect, Effect::Podman(Podman::RemoveSecret { .. }))) {
+            change.after.extend(first.iter().cloned());
+        }
     }
     let users: Vec<After> = plan
         .changes
@@ -90,7 +96,7 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
     order::sort(&mut plan.changes);
 }
 
-/// What is seen where what left the file is gone: the ports of its containers are free.
+/// What is seen where what left the file is gone: its containers, and with them the ports that they hold.
 pub(super) fn without_orphans(inputs: &Inputs<'_>) -> Option<Observed> {
     if !inputs.options.prune {
         return None;
@@ -103,6 +109,7 @@ pub(super) fn without_orphans(inputs: &Inputs<'_>) -> Option<Observed> {
         .collect();
     let mut observed = inputs.observed.clone();
     observed.listeners.retain(|listener| !ports.contains(&listener.port));
+    observed.containers.retain(|name, _| !names.contains(name));
     Some(observed)
 }
 

@@ -35,14 +35,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let restarts = order::restarts(&actions, resources, &order);
     let neighbours = inputs.neighbours();
     let without_orphans = going::without_orphans(inputs);
+    let seen = without_orphans.as_ref().unwrap_or(observed);
     for address in &order {
         let resource = resources[address].as_ref();
-        let risks = resource.conflicts(without_orphans.as_ref().unwrap_or(observed));
+        let risks = resource.conflicts(seen);
         let change = match (differences.remove(address), restarts.get(address)) {
-            (Some(found), because) => Some(changed(resource, found, because, &neighbours, observed)),
+            (Some(found), because) => Some(changed(resource, found, because, &neighbours, seen)),
             (None, Some(because)) if !is_unknown(&plan, address) => {
                 let none = Difference { action: Action::None, attributes: Vec::new() };
-                Some(changed(resource, none, Some(because), &neighbours, observed))
+                Some(changed(resource, none, Some(because), &neighbours, seen))
             }
             (None, _) => None,
         };

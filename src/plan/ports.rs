@@ -83,6 +83,8 @@ fn holds(container: &Container, wanted: &HostPort) -> bool {
 
 /// Does the change at `later` wait, over however many others, for the one at `earlier`?
 fn comes_after(changes: &[Change], later: usize, earlier: usize) -> bool {
+    let places: BTreeMap<&Address, usize> =
+        changes.iter().enumerate().map(|(place, change)| (&change.address, place)).collect();
     let mut due = vec![later];
     let mut met = BTreeSet::new();
     while let Some(at) = due.pop() {
@@ -90,7 +92,7 @@ fn comes_after(changes: &[Change], later: usize, earlier: usize) -> bool {
             continue;
         }
         let after = changes[at].after.iter();
-        due.extend(after.filter_map(|after| changes.iter().position(|change| change.address == after.on)));
+        due.extend(after.filter_map(|after| places.get(&after.on).copied()));
     }
     later != earlier && met.contains(&earlier)
 }

@@ -17,7 +17,7 @@ pub(super) fn machine(inputs: &Inputs<'_>) -> Vec<Risk> {
     let observed = inputs.observed;
     let kinds: Vec<&str> = inputs.desired.resources.keys().map(crate::address::Address::kind).collect();
     let containers = kinds.iter().any(|kind| ["container", "network", "volume", "image"].contains(kind));
-    let units = kinds.iter().any(|kind| ["container", "service"].contains(kind));
+    let units = kinds.iter().any(|kind| ["container", "service", "timer"].contains(kind));
     if containers {
         risks.extend(podman(&observed.podman));
     }

@@ -3,6 +3,7 @@
 //!
 //! What would break: a container that is lost, one that stays down, and a half that no later run knows how to settle.
 
+mod whole;
 mod world;
 
 use stackctl::change::Action;

@@ -15,8 +15,9 @@ mod spec;
 mod steps;
 mod systemd;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -105,7 +106,7 @@ pub struct Container {
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
     unit_dependencies: UnitDependencies,
     /// All containers of the file; filled by linking.
-    siblings: std::collections::BTreeSet<Address>,
+    siblings: Arc<BTreeSet<Address>>,
 }
 
 /// A value and whether it may be shown. `Debug` never shows one that may not.

@@ -33,14 +33,17 @@ impl<'o> Lies<'o> {
             labels::belongs_to(&found.labels, &container.context.stack).then_some(found)
         };
         let names = [container.name.clone(), container.parked(), container.next()];
-        let renamed = observed.containers.values().find(|found| {
-            labels::belongs_to(&found.labels, &container.context.stack)
-                && labels::address(&found.labels).as_ref() == Some(&container.address)
-                && !names.contains(&found.name)
-        });
-        let [live, parked, next] = names.map(|name| ours(&name));
+        let [live, parked, next] = names.each_ref().map(|name| ours(name));
+        // Every container is looked at only for one that has none of its names.
         let alone = live.is_none() && parked.is_none() && next.is_none();
-        Self { live, parked, next, renamed: renamed.filter(|_| alone) }
+        let renamed = alone.then(|| {
+            observed.containers.values().find(|found| {
+                labels::belongs_to(&found.labels, &container.context.stack)
+                    && labels::address(&found.labels).as_ref() == Some(&container.address)
+                    && !names.contains(&found.name)
+            })
+        });
+        Self { live, parked, next, renamed: renamed.flatten() }
     }
 
     /// The one that is, or is about to be, in service.

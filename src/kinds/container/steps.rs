@@ -212,6 +212,14 @@ impl Calls<'_> {
         }
     }
 
+    /// Takes away a half that is not wanted. It may run: an undo that could not stop it has renamed it all the same.
+    fn without(&self, half: Option<&observed::Container>) -> Vec<Step> {
+        let Some(half) = half else { return Vec::new() };
+        let stop = Podman::StopContainer { name: half.name.clone(), timeout: self.container.stop_timeout() };
+        let stop = half.is_running().then(|| step(podman(stop)));
+        stop.into_iter().chain([step(remove_container(&half.name))]).collect()
+    }
+
     fn replace(&self, lies: Lies<'_>, is_proven: bool, waits: Vec<Step>) -> Vec<Step> {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
@@ -237,12 +245,12 @@ impl Calls<'_> {
     /// has its name and runs. To rename what was renamed already is done, as is to start what runs.
     fn put_in_order(&self, lies: Lies<'_>) -> Vec<Step> {
         let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let mut steps: Vec<Step> = lies.next.iter().map(|_| step(remove_container(&next))).collect();
+        let (live, parked) = (&container.name, container.parked());
+        let mut steps = self.without(lies.next);
         match (lies.live, lies.parked) {
             // The tail of the earlier replace, whose newcomer has proved itself since.
             (Some(_), Some(_)) => {
-                steps.push(step(remove_container(&parked)));
+                steps.extend(self.without(lies.parked));
                 return steps;
             }
             (None, Some(_)) => steps.push(step(rename(&parked, live))),
@@ -262,8 +270,8 @@ impl Calls<'_> {
     /// the newcomer under the name, or nothing: where the good one had the name already, it was parked again before.
     fn put_back(&self, lies: Lies<'_>) -> Vec<Step> {
         let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let mut steps: Vec<Step> = lies.next.iter().map(|_| step(remove_container(&next))).collect();
+        let (live, parked) = (&container.name, container.parked());
+        let mut steps = self.without(lies.next);
         steps.push(step(self.stop_effect()));
         steps.push(step(remove_container(live)));
         steps.push(step(rename(&parked, live)).undo(rename(live, &parked)));
@@ -282,7 +290,7 @@ impl Calls<'_> {
             // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
             // does not get healthy.
             (Some(_), Some(_), beside) => {
-                let mut steps: Vec<Step> = beside.iter().map(|_| step(remove_container(&next))).collect();
+                let mut steps = self.without(beside);
                 let start = step(self.start_effect()).undo(self.stop_effect());
                 steps.push(self.back().into_iter().fold(start, Step::undo));
                 steps.extend(self.prove());
@@ -297,12 +305,12 @@ impl Calls<'_> {
             // What is put back only rolls forward: there is nothing better to go back to.
             (None, Some(_), beside) => {
                 let mut steps = vec![step(rename(&parked, live)).commit()];
-                steps.extend(beside.iter().map(|_| step(remove_container(&next))));
+                steps.extend(self.without(beside));
                 steps.extend(self.start());
                 steps
             }
-            (Some(found), None, Some(_)) => {
-                let mut steps = vec![step(remove_container(&next)).commit()];
+            (Some(found), None, beside @ Some(_)) => {
+                let mut steps: Vec<Step> = self.without(beside).into_iter().map(Step::commit).collect();
                 if !found.is_running() {
                     steps.extend(self.start());
                 }

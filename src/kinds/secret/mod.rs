@@ -81,7 +81,8 @@ impl Secret {
 
     /// Ours on the machine, by number.
     fn versions<'o>(&self, observed: &'o Observed) -> BTreeMap<u32, &'o observed::Secret> {
-        let ours = observed.secrets.values().filter(|found| {
+        let named = observed.secrets.range(self.name.clone()..).take_while(|(name, _)| name.starts_with(&self.name));
+        let ours = named.map(|(_, found)| found).filter(|found| {
             labels::belongs_to(&found.labels, &self.context.stack)
                 && labels::address(&found.labels).as_ref() == Some(&self.address)
         });
@@ -231,8 +232,8 @@ impl Resource for Secret {
                 versions.last_key_value().map(|(_, newest)| *newest)
             }
         };
-        let used = self.used(observed);
         let live = || {
+            let used = if versions.len() > 1 { self.used(observed) } else { Vec::new() };
             let superseded = versions.iter().rev().skip(1).filter(|(number, _)| !used.contains(number));
             let mut attributes = Attributes::default();
             attributes.set("labels", json!(newest.map(|newest| &newest.labels)));

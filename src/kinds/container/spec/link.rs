@@ -1,5 +1,7 @@
 //! Names of other resources, turned into addresses and into what the unit says of them.
 
+use std::sync::Arc;
+
 use crate::address::Address;
 use crate::desired::{Condition, Declared, Known};
 use crate::diagnostic::{Diagnostics, Span, nearest};
@@ -35,7 +37,7 @@ pub(in crate::kinds::container) fn link(
     let (dependencies, waits) = needs(&mut container.depends_on, declared, diagnostics);
     container.unit_dependencies = dependencies;
     container.boot_waits = waits;
-    container.siblings = declared.resources.keys().filter(|address| address.kind() == "container").cloned().collect();
+    container.siblings = Arc::clone(&declared.containers);
 }
 
 /// Containers and services depend on each other in the same way.

@@ -6,6 +6,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::security::Security;
 use super::settings::Settings;
@@ -86,7 +87,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         secrets: secrets::read(&mut map),
         gpu: map.read("gpu", gpu::read),
         boot_waits: Vec::new(),
-        siblings: std::collections::BTreeSet::new(),
+        siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
     };
     parts::one_shot_restarts(&mut map, &container);

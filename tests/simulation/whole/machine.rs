@@ -1,0 +1,172 @@
+//! Faults between the executor and the world: by the number of a call, and in an order of what may run together that a seed
+//! decides.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use stackctl::address::Address;
+use stackctl::cli::app;
+use stackctl::effect::Effect;
+use stackctl::execute::journal::JournalError;
+use stackctl::execute::{Cancel, Fate, Journal, Options, Run, StepState, execute};
+use stackctl::kinds;
+use stackctl::machine::{Failure, FailureKind, Observe, Perform, Progress};
+use stackctl::observed::{Observed, Query};
+use stackctl::plan::{self, Inputs, Plan};
+use tokio::sync::Notify;
+
+use super::stacks::{Random, Read};
+use super::world::World;
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    KillBefore,
+    KillAfter,
+    Refuse(FailureKind),
+    LoseReply,
+    Interrupt,
+    /// Everything else that may run goes first.
+    Slow,
+    /// Somebody stops or removes something of ours, and the call is made.
+    Meanwhile,
+}
+
+pub(crate) const FAULTS: [Fault; 11] = [
+    Fault::KillBefore,
+    Fault::KillAfter,
+    Fault::Refuse(FailureKind::Refused),
+    Fault::Refuse(FailureKind::NotFound),
+    Fault::Refuse(FailureKind::Conflict),
+    Fault::Refuse(FailureKind::Timeout),
+    Fault::Refuse(FailureKind::Unreachable),
+    Fault::LoseReply,
+    Fault::Interrupt,
+    Fault::Slow,
+    Fault::Meanwhile,
+];
+
+/// Plans as `apply --prune` does.
+pub(crate) fn planned(world: &World, read: &Read) -> (Plan, Observed) {
+    let Read { desired, graph, context } = read;
+    let mut query = Query::default();
+    desired.resources.values().for_each(|resource| resource.query(&mut query));
+    let observed = world.observed(&query);
+    let options = plan::Options { prune: true, ..plan::Options::default() };
+    let inputs = Inputs { desired, graph, observed: &observed, context, kinds: kinds::ALL, options: &options };
+    (plan::plan(&inputs), observed)
+}
+
+/// One run, as the command makes it: plan, carry out, keep the facts of what is as it should be. How many calls it made.
+pub(crate) fn apply(world: &mut World, read: &Read, faults: BTreeMap<usize, Fault>, seed: u64) -> (usize, Option<Run>) {
+    let (plan, _) = planned(world, read);
+    let machine = Machine {
+        world: RefCell::new(std::mem::take(world)),
+        faults,
+        calls: Cell::new(0),
+        random: RefCell::new(Random::new(seed)),
+        killed: Notify::new(),
+        cancel: Cancel::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without a driver");
+    let run = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = machine.killed.notified() => None,
+            run = execute(&plan, &machine, &Nowhere, &|_| {}, Options { parallelism: 4 }, &machine.cancel) => Some(run),
+        }
+    });
+    *world = machine.world.into_inner();
+    if run.is_some() {
+        let (left, observed) = planned(world, read);
+        let is_left = |address: &Address| left.changes.iter().any(|change| change.address == *address);
+        for resource in read.desired.resources.values().filter(|resource| !is_left(resource.address())) {
+            world.facts.extend(app::facts(resource.as_ref(), &observed));
+        }
+    }
+    (machine.calls.get(), run)
+}
+
+struct Machine {
+    world: RefCell<World>,
+    faults: BTreeMap<usize, Fault>,
+    calls: Cell<usize>,
+    random: RefCell<Random>,
+    killed: Notify,
+    cancel: Cancel,
+}
+
+impl Observe for Machine {
+    async fn observe(&self, query: &Query) -> Observed {
+        self.world.borrow().observed(query)
+    }
+}
+
+impl Perform for Machine {
+    async fn perform(&self, effect: &Effect, _progress: &Progress<'_>) -> Result<(), Failure> {
+        let turns = self.random.borrow_mut().below(4);
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        let call = self.calls.replace(self.calls.get() + 1);
+        match self.faults.get(&call) {
+            None => self.world.borrow_mut().perform(effect),
+            Some(Fault::Refuse(kind)) => Err(Failure::new(*kind, "no")),
+            Some(Fault::LoseReply) => {
+                self.world.borrow_mut().perform(effect)?;
+                Err(Failure::new(FailureKind::LostReply, "the connection broke"))
+            }
+            Some(Fault::Interrupt) => {
+                self.cancel.cancel();
+                self.world.borrow_mut().perform(effect)
+            }
+            Some(Fault::Slow) => {
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+                self.world.borrow_mut().perform(effect)
+            }
+            Some(Fault::Meanwhile) => {
+                self.meddle();
+                self.world.borrow_mut().perform(effect)
+            }
+            Some(Fault::KillBefore) => self.end().await,
+            Some(Fault::KillAfter) => {
+                drop(self.world.borrow_mut().perform(effect));
+                self.end().await
+            }
+        }
+    }
+}
+
+impl Machine {
+    /// Stops what runs under one of the names that are in service, or takes away what is stopped there.
+    fn meddle(&self) {
+        let mut world = self.world.borrow_mut();
+        let is_ours = |name: &String| name.starts_with("s-") && !name.ends_with(".parked") && !name.ends_with(".next");
+        let names: Vec<String> = world.containers.keys().filter(|name| is_ours(name)).cloned().collect();
+        if names.is_empty() {
+            return;
+        }
+        let name = self.random.borrow_mut().pick(&names).clone();
+        world.containers.get_mut(&name).expect("it is there").running = false;
+    }
+
+    /// The process is gone: this never answers, and who waits for it is dropped.
+    async fn end(&self) -> Result<(), Failure> {
+        self.killed.notify_one();
+        std::future::pending().await
+    }
+}
+
+struct Nowhere;
+
+impl Journal for Nowhere {
+    fn step(&self, _: &Address, _: usize, _: StepState, _: &str) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn fate(&self, _: &Address, _: &Fate) -> Result<(), JournalError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Whole stacks on a simulated machine: random ones, changed at random, applied with faults at random calls. A failure prints the
+//! one command that replays it; `RUNS=1000000 cargo test --release --test tests simulation::whole::faulted` tries a million.
+//!
+//! What would break: an object of somebody else that is gone, data that is gone, a container that was good and is lost, a machine
+//! that no later run brings to what the file says.
+
+mod machine;
+mod stacks;
+mod world;
+
+use std::collections::BTreeMap;
+
+use machine::{FAULTS, Fault, apply, planned};
+use stackctl::execute::Fate;
+use stackctl::report::plan::{PlanJson, View};
+use stacks::{Random, Read, Sketch};
+use world::World;
+
+/// Of faulted runs, unless `RUNS` says otherwise.
+const RUNS: u64 = 10_000;
+/// Applies without a fault that everything must have come together in.
+const APPLIES_MAX: usize = 3;
+
+fn none() -> BTreeMap<usize, Fault> {
+    BTreeMap::new()
+}
+
+/// Empty, and nothing unknown.
+#[track_caller]
+fn is_converged(world: &World, read: &Read, case: &str) {
+    let (left, _) = planned(world, read);
+    assert!(left.is_empty(), "{case}: {:#?}", left.changes);
+    assert!(left.unknown.is_empty(), "{case}: {:?}", left.unknown);
+}
+
+/// What no run may ever do, with whatever fault.
+#[track_caller]
+fn nothing_is_lost(before: &World, after: &World, case: &str) {
+    assert!(after.others_are_whole(), "{case}: something of others is gone");
+    for (name, (_, mark)) in &before.volumes {
+        let now = after.volumes.get(name).map(|(_, mark)| *mark);
+        assert!(now == Some(*mark) || (*mark == 0 && now.is_some()), "{case}: volume {name} {now:?}");
+    }
+    for directory in before.directories.keys() {
+        assert!(after.directories.contains_key(directory), "{case}: {} is gone", directory.display());
+    }
+    let names = |world: &World| -> std::collections::BTreeSet<String> {
+        world
+            .secrets
+            .keys()
+            .map(|name| name.rsplit_once('.').map_or(name.clone(), |(name, _)| name.to_owned()))
+            .collect()
+    };
+    assert!(names(before).is_subset(&names(after)), "{case}: a secret is gone");
+}
+
+/// Of what was declared before and is declared now, one is there, in service or parked.
+#[track_caller]
+fn none_is_missing(sketches: [&Sketch; 2], before: &World, after: &World, case: &str) {
+    let [old, new] = sketches.map(Sketch::containers);
+    for name in old.iter().filter(|name| new.contains(name)) {
+        let good = |world: &World, name: &str| world.containers.get(name).is_some_and(world::Object::serves);
+        if good(before, name) {
+            let places = [name.clone(), format!("{name}.parked"), format!("{name}.next")];
+            assert!(places.iter().any(|place| after.containers.contains_key(place)), "{case}: {name} is lost");
+        }
+    }
+}
+
+#[test]
+fn any_stack_converges_and_so_does_any_change_of_it() {
+    for seed in 0..60 {
+        let random = &mut Random::new(seed);
+        let size = if seed % 6 == 0 { 300 } else { 5 + random.below(40) };
+        let mut sketch = Sketch::new(size, random);
+        let mut world = World::new();
+        for turn in 0..4 {
+            let case = format!("seed {seed}, turn {turn}, {size} resources");
+            let read = sketch.read();
+            let before = world.clone();
+            let (_, run) = apply(&mut world, &read, none(), seed);
+            let run = run.expect("nobody killed it");
+            assert!(run.succeeded(), "{case}: {:#?}", run.fates);
+            is_converged(&world, &read, &case);
+            nothing_is_lost(&before, &world, &case);
+            sketch = sketch.changed(random).cured();
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_the_same_whatever_the_order_of_the_file() {
+    for seed in 100..130 {
+        let random = &mut Random::new(seed);
+        let first = Sketch::new(5 + random.below(60), random);
+        let mut world = World::new();
+        for sketch in [first.clone(), first.changed(random)] {
+            let json = |backwards: bool| {
+                let read = Read::of(&sketch.text(backwards));
+                let (plan, _) = planned(&world, &read);
+                let view = View { plan: &plan, wanted: "", all: true, kept: &[], look: Default::default() };
+                serde_json::to_string_pretty(&PlanJson::from(&view)).expect("a plan is JSON")
+            };
+            assert_eq!(json(false), json(true), "seed {seed}");
+            apply(&mut world, &sketch.read(), none(), seed);
+        }
+    }
+}
+
+/// One faulted story: a stack, a change of it with one to three faults, perhaps a reboot, another change, and then none.
+fn story(seed: u64) -> usize {
+    let random = &mut Random::new(seed);
+    let sketch = Sketch::new(3 + random.below(8), random);
+    let mut world = World::new();
+    apply(&mut world, &sketch.read(), none(), seed);
+    let mut last = sketch;
+    let mut runs = 0;
+    for turn in 0..=random.below(2) {
+        let next = last.changed(random);
+        let read = next.read();
+        let (calls, _) = apply(&mut world.clone(), &read, none(), seed);
+        let faults: BTreeMap<usize, Fault> =
+            (0..=random.below(3)).map(|_| (random.below(calls.max(1)), *random.pick(&FAULTS))).collect();
+        let case = format!(
+            "turn {turn}, faults {faults:?}; replay it: SEED={seed} cargo test --test tests simulation::whole::faulted"
+        );
+        let before = world.clone();
+        apply(&mut world, &read, faults, seed);
+        runs += 1;
+        nothing_is_lost(&before, &world, &case);
+        none_is_missing([&last, &next], &before, &world, &case);
+        if random.once_in(4) {
+            world.reboot();
+        }
+        last = next;
+    }
+    let case = format!("replay it: SEED={seed} cargo test --test tests simulation::whole::faulted");
+    let cured = last.cured();
+    let read = cured.read();
+    let before = world.clone();
+    let mut case = case;
+    for _ in 0..APPLIES_MAX {
+        let (_, run) = apply(&mut world, &read, none(), seed);
+        let fates = run.map(|run| run.fates).unwrap_or_default();
+        case = format!("{case}\n{:?}", fates.iter().filter(|(_, fate)| **fate != Fate::Done).collect::<Vec<_>>());
+        if planned(&world, &read).0.is_empty() {
+            break;
+        }
+    }
+    is_converged(&world, &read, &case);
+    nothing_is_lost(&before, &world, &case);
+    for name in cured.containers() {
+        assert!(world.containers.get(&name).is_some_and(world::Object::serves), "{case}: {name} is down");
+    }
+    runs
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how many runs it made is what a reader of the output looks for")]
+fn faulted() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = number("SEED") {
+        story(seed);
+        return;
+    }
+    let wanted = number("RUNS").unwrap_or(RUNS);
+    let threads = std::thread::available_parallelism().map_or(2, |count| u64::try_from(count.get()).unwrap_or(2));
+    let share = |thread: u64| {
+        let mut runs = 0;
+        let mut seed = thread;
+        while runs < usize::try_from(wanted / threads).expect("a count") {
+            runs += story(seed);
+            seed += threads;
+        }
+        runs
+    };
+    let total: usize = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || share(thread))).collect();
+        workers.into_iter().map(|worker| worker.join().expect("its message names the seed")).sum()
+    });
+    println!("{total} faulted runs");
+}
+
+/// Ten times the resources are to cost about ten times as much: a step that looks at every resource for each of them would make it
+/// a hundred times. Prints what it measured; the machine's noise is why the bound is not closer.
+#[test]
+#[expect(clippy::print_stdout, reason = "the figure is for the reader of the output")]
+fn planning_grows_with_the_stack() {
+    let least = |size: usize| {
+        let read = Sketch::new(size, &mut Random::new(1)).read();
+        let world = World::new();
+        let once = || {
+            let begun = std::time::Instant::now();
+            let (plan, _) = planned(&world, &read);
+            assert!(plan.changes.len() >= size);
+            begun.elapsed()
+        };
+        (0..3).map(|_| once()).min().expect("three times")
+    };
+    let (small, large) = (least(500), least(5000));
+    println!("a first plan: 500 resources {small:?}, 5000 resources {large:?}");
+    assert!(large < small * 25, "{small:?}, {large:?}");
+}

@@ -1,0 +1,486 @@
+//! A machine as plain data: podman's objects, the user manager's units, files. It answers as the real ones do, as far as the
+//! kinds of [`super::stacks`] need it, and knows nothing of faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use stackctl::effect::{Effect, Files, Podman, Systemd, Wait};
+use stackctl::machine::{Failure, FailureKind};
+use stackctl::observed::systemd::UnitDetails;
+use stackctl::observed::{
+    Container, ContainerState, Engine, Facts, Health, Image, Manager, Network, Observed, PathInfo, PathKind, Query,
+    Secret, Seen, Unit, Volume,
+};
+
+use super::stacks::SICK;
+
+type Labels = BTreeMap<String, String>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    id: u64,
+    pub(crate) image: String,
+    pub(crate) labels: Labels,
+    pub(crate) running: bool,
+    started: bool,
+    /// With its aliases there.
+    networks: BTreeMap<String, Vec<String>>,
+    pub(crate) volumes: BTreeSet<String>,
+    has_check: bool,
+    /// What inspect shows of how it was made.
+    made: Value,
+}
+
+impl Object {
+    fn is_sick(&self) -> bool {
+        self.image.ends_with(&format!(":{SICK}"))
+    }
+
+    pub(crate) fn serves(&self) -> bool {
+        self.running && !self.is_sick()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct File {
+    text: String,
+    mode: u32,
+    at: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct World {
+    pub(crate) containers: BTreeMap<String, Object>,
+    pub(crate) networks: BTreeMap<String, (Labels, bool)>,
+    /// With what lies in each: the first who writes it leaves its mark for ever.
+    pub(crate) volumes: BTreeMap<String, (Labels, u64)>,
+    pub(crate) secrets: BTreeMap<String, Labels>,
+    images: BTreeSet<String>,
+    files: BTreeMap<PathBuf, File>,
+    pub(crate) directories: BTreeMap<PathBuf, u32>,
+    enabled: BTreeSet<String>,
+    /// Unit files as of the last reload.
+    loaded: BTreeSet<String>,
+    loaded_at: u64,
+    /// Services that run, since when.
+    services: BTreeMap<String, u64>,
+    pub(crate) facts: BTreeMap<String, Value>,
+    now: u64,
+}
+
+const UNITS: &str = "/home/u/.config/systemd/user";
+
+fn failure(kind: FailureKind, words: &str) -> Result<(), Failure> {
+    Err(Failure::new(kind, words))
+}
+
+impl World {
+    /// With what belongs to others, and must outlive everything.
+    pub(crate) fn new() -> Self {
+        let mut world = Self::default();
+        let theirs = Object {
+            id: 0,
+            image: "localhost/theirs:1".to_owned(),
+            labels: Labels::from([("com.docker.compose.project".to_owned(), "theirs".to_owned())]),
+            running: true,
+            started: true,
+            networks: BTreeMap::new(),
+            volumes: BTreeSet::new(),
+            has_check: false,
+            made: Value::Null,
+        };
+        world.containers.insert("theirs".to_owned(), theirs);
+        world.networks.insert("theirs".to_owned(), (Labels::new(), false));
+        world.volumes.insert("theirs".to_owned(), (Labels::new(), 7));
+        world.secrets.insert("theirs".to_owned(), Labels::new());
+        let file = File { text: "[Service]\n".to_owned(), mode: 0o644, at: 0 };
+        world.files.insert(Path::new(UNITS).join("theirs.service"), file);
+        for above in Path::new(UNITS).ancestors() {
+            world.directories.insert(above.to_owned(), 0o755);
+        }
+        world
+    }
+
+    /// Is everything of others as it was?
+    pub(crate) fn others_are_whole(&self) -> bool {
+        let new = Self::new();
+        self.containers.get("theirs") == new.containers.get("theirs")
+            && self.networks.get("theirs") == new.networks.get("theirs")
+            && self.volumes.get("theirs") == new.volumes.get("theirs")
+            && self.secrets.contains_key("theirs")
+            && self.files.contains_key(&Path::new(UNITS).join("theirs.service"))
+    }
+
+    /// Everything stops, and what is enabled starts.
+    pub(crate) fn reboot(&mut self) {
+        self.containers
+            .values_mut()
+            .filter(|found| !found.labels.contains_key("com.docker.compose.project"))
+            .for_each(|found| found.running = false);
+        self.services.clear();
+        self.loaded = self.unit_files();
+        self.loaded_at = self.now;
+        for unit in self.enabled.clone() {
+            drop(self.start(&unit));
+        }
+    }
+
+    fn unit_files(&self) -> BTreeSet<String> {
+        let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
+        self.files.keys().filter(|path| path.parent() == Some(Path::new(UNITS))).filter_map(name).collect()
+    }
+
+    /// As the unit does: first its condition, which puts a parked one back where there is no other.
+    fn start(&mut self, unit: &str) -> Result<(), Failure> {
+        if !self.loaded.contains(unit) {
+            return failure(FailureKind::NotFound, "systemd knows no such unit");
+        }
+        let Some(live) = container_of(unit) else {
+            self.services.entry(unit.to_owned()).or_insert(self.now);
+            return Ok(());
+        };
+        if !self.containers.contains_key(&live)
+            && let Some(parked) = self.containers.remove(&format!("{live}.parked"))
+        {
+            self.containers.insert(live.clone(), parked);
+        }
+        let Some(found) = self.containers.get_mut(&live) else {
+            return failure(FailureKind::NotUp, "its condition does not hold");
+        };
+        found.started = true;
+        found.running = found.has_check || !found.is_sick();
+        let (is_sick, volumes, now) = (found.is_sick(), found.volumes.clone(), self.now);
+        for volume in volumes {
+            self.volumes.entry(volume).and_modify(|(_, mark)| *mark = if *mark == 0 { now } else { *mark });
+        }
+        if is_sick { failure(FailureKind::NotUp, "it is sick") } else { Ok(()) }
+    }
+
+    fn stop(&mut self, unit: &str) {
+        self.services.remove(unit);
+        if let Some(found) = container_of(unit).and_then(|live| self.containers.get_mut(&live)) {
+            found.running = false;
+        }
+    }
+
+    pub(crate) fn perform(&mut self, effect: &Effect) -> Result<(), Failure> {
+        self.now += 1;
+        match effect {
+            Effect::Podman(effect) => self.podman(effect),
+            Effect::Systemd(effect) => self.systemd(effect),
+            Effect::Files(effect) => self.file(effect),
+            Effect::Wait(Wait::Healthy { container: Some(name), .. }) => match self.containers.get(name) {
+                Some(found) if found.serves() => Ok(()),
+                Some(_) | None => failure(FailureKind::NotUp, "it is not healthy"),
+            },
+            Effect::Wait(Wait::Running { container: Some(name), .. }) => match self.containers.get(name) {
+                Some(found) if found.running => Ok(()),
+                Some(_) | None => failure(FailureKind::NotUp, "it does not run"),
+            },
+            Effect::Wait(_) => Ok(()),
+        }
+    }
+
+    fn systemd(&mut self, effect: &Systemd) -> Result<(), Failure> {
+        match effect {
+            Systemd::Reload => {
+                self.loaded = self.unit_files();
+                self.loaded_at = self.now;
+            }
+            Systemd::Enable { unit } => {
+                if !self.unit_files().contains(unit) {
+                    return failure(FailureKind::NotFound, "there is no such unit file");
+                }
+                self.enabled.insert(unit.clone());
+            }
+            Systemd::Disable { unit } => drop(self.enabled.remove(unit)),
+            Systemd::Start { unit, .. } => return self.start(unit),
+            Systemd::Stop { unit, .. } => self.stop(unit),
+            Systemd::Restart { unit, .. } => {
+                self.stop(unit);
+                return self.start(unit);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, effect: &Files) -> Result<(), Failure> {
+        match effect {
+            Files::CreateDirectory { path, mode } => {
+                for above in path.ancestors().skip(1) {
+                    self.directories.entry(above.to_owned()).or_insert(0o700);
+                }
+                self.directories.entry(path.clone()).or_insert(*mode);
+            }
+            Files::RemoveEmptyDirectory { path } => {
+                let below = |other: &PathBuf| other != path && other.starts_with(path);
+                if self.directories.keys().any(below) || self.files.keys().any(below) {
+                    return failure(FailureKind::Refused, "something lies in it");
+                }
+                self.directories.remove(path);
+            }
+            Files::SetMode { path, mode } => {
+                if let Some(known) = self.directories.get_mut(path) {
+                    *known = *mode;
+                }
+                if let Some(file) = self.files.get_mut(path) {
+                    file.mode = *mode;
+                }
+            }
+            Files::Write { path, content, mode } => {
+                let file = File { text: content.clone(), mode: *mode, at: self.now };
+                self.files.insert(path.clone(), file);
+            }
+            Files::Remove { path } => drop(self.files.remove(path)),
+        }
+        Ok(())
+    }
+
+    fn podman(&mut self, effect: &Podman) -> Result<(), Failure> {
+        match effect {
+            Podman::PullImage { reference } => drop(self.images.insert(reference.clone())),
+            Podman::CreateNetwork(body) => match self.networks.get(&body.name) {
+                Some((labels, _)) if *labels == body.labels => {}
+                Some(_) => return failure(FailureKind::Conflict, "the name is taken"),
+                None => drop(self.networks.insert(body.name.clone(), (body.labels.clone(), body.internal))),
+            },
+            Podman::RemoveNetwork { name } => {
+                if self.containers.values().any(|found| found.networks.contains_key(name)) {
+                    return failure(FailureKind::Conflict, "somebody is on it");
+                }
+                self.networks.remove(name);
+            }
+            Podman::Connect { network, container, endpoint } => {
+                if !self.networks.contains_key(network) {
+                    return failure(FailureKind::NotFound, "there is no such network");
+                }
+                let Some(found) = self.containers.get_mut(container) else {
+                    return failure(FailureKind::NotFound, "there is no such container");
+                };
+                found.networks.insert(network.clone(), endpoint.aliases.clone());
+            }
+            Podman::Disconnect { network, container } => {
+                if let Some(found) = self.containers.get_mut(container) {
+                    found.networks.remove(network);
+                }
+            }
+            Podman::CreateVolume(body) => match self.volumes.get(&body.name) {
+                Some((labels, _)) if *labels == body.label => {}
+                Some(_) => return failure(FailureKind::Conflict, "the name is taken"),
+                None => drop(self.volumes.insert(body.name.clone(), (body.label.clone(), 0))),
+            },
+            Podman::CreateContainer(body) => return self.create(body),
+            Podman::RenameContainer { from, to } => {
+                match (self.containers.contains_key(from), self.containers.contains_key(to)) {
+                    (true, true) => return failure(FailureKind::Conflict, "the name is taken"),
+                    (false, false) => return failure(FailureKind::NotFound, "no such container"),
+                    (false, true) => {}
+                    (true, false) => {
+                        let object = self.containers.remove(from).expect("it is there");
+                        self.containers.insert(to.clone(), object);
+                    }
+                }
+            }
+            Podman::RemoveContainer { name } => match self.containers.get(name) {
+                Some(object) if object.running => return failure(FailureKind::Refused, "it runs"),
+                Some(_) | None => drop(self.containers.remove(name)),
+            },
+            Podman::StopContainer { name, .. } => {
+                self.containers.get_mut(name).into_iter().for_each(|found| found.running = false);
+            }
+            Podman::CreateSecret(body) => match self.secrets.get(&body.name) {
+                Some(labels) if *labels == body.labels => {}
+                Some(_) => return failure(FailureKind::Conflict, "the name is taken"),
+                None => drop(self.secrets.insert(body.name.clone(), body.labels.clone())),
+            },
+            Podman::RemoveSecret { name, named_in } => {
+                let told = Value::from(name.as_str()).to_string();
+                let uses = |found: &Object| found.labels.get(*named_in).is_some_and(|label| label.contains(&told));
+                if !self.containers.values().any(uses) {
+                    self.secrets.remove(name);
+                }
+            }
+            other @ (Podman::BuildImage(_) | Podman::StartContainer { .. } | Podman::UnpauseContainer { .. }) => {
+                panic!("no stack of these tests leads to `{other}`")
+            }
+        }
+        Ok(())
+    }
+
+    /// What it needs must be there: podman itself would make a volume that is missing.
+    fn create(&mut self, body: &stackctl::effect::ContainerCreate) -> Result<(), Failure> {
+        if let Some(found) = self.containers.get(&body.name) {
+            let same = found.labels == body.labels;
+            return if same { Ok(()) } else { failure(FailureKind::Conflict, "the name is taken") };
+        }
+        let volumes: BTreeSet<String> = body.volumes.iter().map(|volume| volume.name.clone()).collect();
+        let networks: BTreeMap<String, Vec<String>> =
+            body.networks.iter().map(|(name, endpoint)| (name.clone(), endpoint.aliases.clone())).collect();
+        let is_there = self.images.contains(&body.image)
+            && volumes.iter().all(|name| self.volumes.contains_key(name))
+            && networks.keys().all(|name| self.networks.contains_key(name))
+            && body.secrets.iter().all(|secret| self.secrets.contains_key(&secret.source));
+        if !is_there {
+            return failure(FailureKind::NotFound, "something that it needs is not there");
+        }
+        let object = Object {
+            id: self.now,
+            image: body.image.clone(),
+            labels: body.labels.clone(),
+            running: false,
+            started: false,
+            networks,
+            volumes,
+            has_check: body.healthconfig.is_some(),
+            made: inspected(body),
+        };
+        self.containers.insert(body.name.clone(), object);
+        Ok(())
+    }
+
+    pub(crate) fn observed(&self, query: &Query) -> Observed {
+        let image = |reference: &String| {
+            let id = reference.clone();
+            let seen = if self.images.contains(reference) {
+                Seen::Present(Image { id, ..Image::default() })
+            } else {
+                Seen::Absent
+            };
+            (reference.clone(), seen)
+        };
+        let network = |(name, (labels, internal)): (&String, &(Labels, bool))| {
+            let found = Network {
+                name: name.clone(),
+                driver: "bridge".to_owned(),
+                internal: *internal,
+                dns_enabled: true,
+                labels: labels.clone(),
+                ..Network::default()
+            };
+            (name.clone(), found)
+        };
+        let volume = |(name, (labels, _)): (&String, &(Labels, u64))| {
+            let found = Volume { name: name.clone(), labels: labels.clone(), ..Volume::default() };
+            (name.clone(), Volume { driver: "local".to_owned(), ..found })
+        };
+        let secret = |(name, labels): (&String, &Labels)| {
+            (name.clone(), Secret { name: name.clone(), labels: labels.clone(), value: None })
+        };
+        Observed {
+            podman: Seen::Present(Engine { version: "5.4.2".to_owned() }),
+            manager: Seen::Present(Manager { loaded_at_us: self.loaded_at }),
+            containers: self.containers.iter().map(|(name, found)| (name.clone(), shown(name, found))).collect(),
+            networks: self.networks.iter().map(network).collect(),
+            volumes: self.volumes.iter().map(volume).collect(),
+            secrets: self.secrets.iter().map(secret).collect(),
+            images: query.images.iter().map(image).collect(),
+            units: self.units(),
+            paths: self.paths(query),
+            facts: Facts(self.facts.clone()),
+            ..Observed::default()
+        }
+    }
+
+    fn units(&self) -> BTreeMap<String, Unit> {
+        let unit = |name: &String| {
+            let since = self.services.get(name).copied();
+            let runs = match container_of(name) {
+                Some(live) => self.containers.get(&live).is_some_and(|found| found.running),
+                None => since.is_some(),
+            };
+            let details = UnitDetails { active_since_us: since.unwrap_or_default(), ..UnitDetails::default() };
+            let unit = Unit {
+                name: name.clone(),
+                load: "loaded".to_owned(),
+                active: if runs { "active" } else { "inactive" }.to_owned(),
+                sub: String::new(),
+                details: Some(details),
+            };
+            (name.clone(), unit)
+        };
+        self.loaded.iter().map(unit).collect()
+    }
+
+    fn paths(&self, query: &Query) -> BTreeMap<PathBuf, Seen<PathInfo>> {
+        let info = |kind, mode, modified_us, content, empty| {
+            Seen::Present(PathInfo { kind, mode, uid: 1000, modified_us, writable: true, content, empty })
+        };
+        let mut paths: BTreeMap<PathBuf, Seen<PathInfo>> =
+            query.paths.iter().chain(&query.files).map(|path| (path.clone(), Seen::Absent)).collect();
+        let parents: BTreeSet<&Path> =
+            self.directories.keys().chain(self.files.keys()).filter_map(|path| path.parent()).collect();
+        for (path, mode) in &self.directories {
+            let is_empty = !parents.contains(path.as_path());
+            paths.insert(path.clone(), info(PathKind::Directory, *mode, 0, None, Some(is_empty)));
+        }
+        for (path, file) in &self.files {
+            paths.insert(path.clone(), info(PathKind::File, file.mode, file.at, Some(file.text.clone()), None));
+        }
+        // The programs of services.
+        let program = PathBuf::from("/bin/sleep");
+        if query.paths.contains(&program) {
+            paths.insert(program, info(PathKind::File, 0o755, 0, None, None));
+        }
+        for unit in &self.enabled {
+            let link = Path::new(UNITS).join("default.target.wants").join(unit);
+            paths.insert(link, info(PathKind::File, 0o777, 0, None, None));
+        }
+        paths
+    }
+}
+
+/// The container that a unit of ours runs.
+fn container_of(unit: &str) -> Option<String> {
+    Some(unit.strip_prefix("podman-")?.strip_suffix(".service")?.to_owned())
+}
+
+fn shown(name: &str, found: &Object) -> Container {
+    let health = if found.is_sick() { Health::Unhealthy } else { Health::Healthy };
+    Container {
+        id: format!("{:064x}", found.id),
+        name: name.to_owned(),
+        labels: found.labels.clone(),
+        image: found.image.clone(),
+        image_id: found.image.clone(),
+        state: match (found.running, found.started) {
+            (true, _) => ContainerState::Running,
+            (false, true) => ContainerState::Exited,
+            (false, false) => ContainerState::Created,
+        },
+        exit_code: 0,
+        health: (found.running && found.has_check).then_some(health),
+        started_at: if found.started { "2026-01-01T00:00:00Z".to_owned() } else { String::new() },
+        pid: 0,
+        networks: found.networks.keys().cloned().collect(),
+        ports: Vec::new(),
+        inspect: Some(found.made.clone()).filter(|made| !made.is_null()).map(|mut made| {
+            let endpoint = |(name, aliases): (&String, &Vec<String>)| (name.clone(), json!({ "Aliases": aliases }));
+            let networks: serde_json::Map<String, Value> = found.networks.iter().map(endpoint).collect();
+            made["NetworkSettings"] = json!({ "Networks": networks });
+            made
+        }),
+    }
+}
+
+/// As podman shows what the stacks of these tests set.
+fn inspected(body: &stackctl::effect::ContainerCreate) -> Value {
+    let env: Vec<String> = body.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let volume = |volume: &stackctl::effect::podman::NamedVolume| json!({ "Type": "volume", "Name": volume.name, "Destination": volume.dest, "RW": true });
+    let bind = |mount: &stackctl::effect::podman::Mount| json!({ "Type": "bind", "Source": mount.source, "Destination": mount.destination, "RW": true });
+    let mounts: Vec<Value> = body.volumes.iter().map(volume).chain(body.mounts.iter().map(bind)).collect();
+    let check = body.healthconfig.as_ref().map(|check| {
+        json!({
+            "Test": check.test,
+            "Interval": check.interval,
+            "Timeout": check.timeout,
+            "StartPeriod": check.start_period,
+            "Retries": check.retries,
+        })
+    });
+    json!({
+        "Config": { "Env": env, "Labels": body.labels, "Healthcheck": check },
+        "HostConfig": { "NetworkMode": "bridge", "PortBindings": {} },
+        "Mounts": mounts,
+    })
+}
