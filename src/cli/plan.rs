@@ -54,19 +54,22 @@ pub struct Options {
     /// Ask the registries whether they have newer images under the same names; elsewhere only `pull: always` does
     #[arg(long)]
     check_updates: bool,
+    /// Inspect every container; in a stack of more than 50 only those are that their labels say differ
+    #[arg(long)]
+    deep: bool,
 }
 
 impl Options {
     /// Does a saved plan say already what these would say?
     pub fn is_empty(&self) -> bool {
-        let Options { all: _, targets, excludes, replace, prune, check_updates } = self;
-        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune && !check_updates
+        let Options { all: _, targets, excludes, replace, prune, check_updates, deep } = self;
+        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune && !check_updates && !deep
     }
 
     /// # Errors
     /// The stack declares no such resource, or one that is never replaced.
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
-        let Options { all: _, targets, excludes, replace, prune, check_updates } = self;
+        let Options { all: _, targets, excludes, replace, prune, check_updates, deep } = self;
         let declared = &loaded.desired.resources;
         let mut named = [targets, excludes, replace].into_iter().flatten();
         if let Some(address) = named.find(|address| !declared.contains_key(address)) {
@@ -87,6 +90,7 @@ impl Options {
             replace: set(replace),
             prune: *prune,
             check_updates: *check_updates,
+            deep: *deep,
         })
     }
 }

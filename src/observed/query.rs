@@ -14,6 +14,8 @@ pub struct Query {
     pub stack: String,
     /// Inspected one by one: wanted names with their `.parked` and `.next`.
     pub containers: BTreeSet<String>,
+    /// Only these are inspected, and the others told by the list alone: for stacks that are large.
+    pub inspect_only: Option<BTreeSet<String>>,
     /// Every container on the machine, whoever owns it (who holds a port or a network).
     pub all_containers: bool,
     pub networks: BTreeSet<String>,

@@ -28,7 +28,7 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
         (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (*kind, owned))
     });
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
-        let Options { targets, excludes, replace: _, prune: _, check_updates: _ } = inputs.options;
+        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _ } = inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
             && (targets.is_empty() || targets.contains(&owned.address))

@@ -17,6 +17,8 @@ pub struct Options {
     pub prune: bool,
     /// Registries are asked what they have by now of the images that are here.
     pub check_updates: bool,
+    /// Every container is inspected, however many there are.
+    pub deep: bool,
 }
 
 impl Options {

@@ -33,6 +33,7 @@ pub struct Saved {
     pub replace: BTreeSet<Address>,
     pub prune: bool,
     pub check_updates: bool,
+    pub deep: bool,
     /// Keyed hashes of what is wanted and of what was seen of it, by address.
     pub objects: BTreeMap<String, String>,
     /// What is done, by address and in the plan's order, without any content.
@@ -54,7 +55,7 @@ impl Saved {
     pub fn new(plan: &Plan, inputs: &Inputs<'_>, asked: Asked) -> Self {
         let secrets = &inputs.context.secrets;
         let resources = &inputs.desired.resources;
-        let Options { targets, excludes, replace, prune, check_updates } = inputs.options.clone();
+        let Options { targets, excludes, replace, prune, check_updates, deep } = inputs.options.clone();
         let object = |address: &Address| {
             let resource = &resources[address];
             let ids =
@@ -81,6 +82,7 @@ impl Saved {
             replace,
             prune,
             check_updates,
+            deep,
             objects: order.iter().map(object).collect(),
             steps: plan.changes.iter().map(steps).collect(),
             content: secrets.hash(&format!("{content:?}")),
@@ -94,6 +96,7 @@ impl Saved {
             replace: self.replace.clone(),
             prune: self.prune,
             check_updates: self.check_updates,
+            deep: self.deep,
         }
     }
 

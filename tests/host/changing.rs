@@ -10,6 +10,7 @@ mod files;
 mod hostile;
 mod interrupted;
 mod killed;
+mod large;
 mod libpod;
 mod looking;
 mod machinery;

@@ -355,6 +355,9 @@ impl Resource for Container {
         conflicts::query_more(self, observed, query);
         let lies = observe::Lies::of(self, observed);
         query.containers.extend(lies.renamed.map(|renamed| renamed.name.clone()));
+        if let Some(inspect) = &mut query.inspect_only {
+            inspect.extend(observe::unlike(self, lies, observed).map(|found| found.name.clone()));
+        }
         // Whether the newcomer of a run that was killed has become healthy since.
         if lies.live.is_some() && lies.parked.is_some() {
             query.probes.extend(self.readiness().map(|readiness| (self.address.clone(), readiness)));

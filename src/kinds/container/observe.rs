@@ -79,7 +79,8 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
     let mut last = labels::last_applied(&subject.labels).unwrap_or_default();
     let mut attributes = match (&subject.inspect, lies.live.or(lies.renamed).is_some()) {
         (Some(inspect), true) => shown(container, subject, inspect, &last, observed),
-        // A half that is not in service was not inspected: it is as it was made.
+        // What was not inspected is as it was made, as far as the list does not tell otherwise.
+        (None, true) => listed(container, subject, &last, observed),
         (Some(_) | None, _) => last.clone(),
     };
     let unit_spec = systemd::unit(container).seen(observed, &container.context, &mut attributes);
@@ -101,6 +102,35 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
         }
     }
     Seen::Present(Object { attributes, last_applied: Some(last) })
+}
+
+/// The one in service, where the list shows that inspecting it would tell more: its label says something else than the file, or
+/// it is on other networks.
+pub(super) fn unlike<'o>(
+    container: &Container,
+    lies: Lies<'o>,
+    observed: &Observed,
+) -> Option<&'o observed::Container> {
+    let live = lies.live.or(lies.renamed).filter(|live| live.inspect.is_none())?;
+    let on: BTreeSet<&String> = live.networks.iter().collect();
+    let wanted: BTreeSet<&String> = container.networks.values().map(|attachment| &attachment.name).collect();
+    let moved = image(container, live, observed) != container.image;
+    (!is_as_desired(container, live) || on != wanted || moved).then_some(live)
+}
+
+/// As it was made, on the networks that it is on now.
+fn listed(container: &Container, subject: &observed::Container, last: &Attributes, observed: &Observed) -> Attributes {
+    let mut seen = last.clone();
+    seen.set("image", image(container, subject, observed));
+    let applied = observed.facts.get("applied", &container.address).and_then(|applied| applied.get("networks"));
+    let known = |name: &String| {
+        let known = [applied, last.get("networks")].into_iter().flatten().find_map(|networks| networks.get(name));
+        known.cloned().unwrap_or_else(|| json!({ "aliases": [], "static_ips": [] }))
+    };
+    if !subject.networks.is_empty() && last.get("networks").is_some() {
+        seen.set("networks", subject.networks.iter().map(|name| (name.clone(), known(name))).collect::<Map<_, _>>());
+    }
+    seen
 }
 
 /// A one-shot that has ended well counts as running: there is nothing to start. Where the manager cannot be asked, nothing

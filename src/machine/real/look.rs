@@ -245,13 +245,22 @@ fn blind_podman(query: &Query, failure: &Failure, installed: bool) -> OfPodman {
     }
 }
 
-/// The list, and over it what was inspected; a name that inspect finds no more is gone since.
+/// The list, and over it what was inspected; a name that inspect finds no more is gone since. Where not everything is inspected,
+/// the list is of all there are, so that a name that somebody else has is seen.
 async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, Container>, Failure> {
-    let stack = (!query.all_containers).then_some(query.stack.as_str());
-    let inspects = bounded(query.containers.iter().map(|name| async move { (name, podman.inspect(name).await) }));
-    let (listed, inspected): (_, Vec<_>) = tokio::join!(podman.list(stack), inspects);
+    let names = query.inspect_only.as_ref().unwrap_or(&query.containers);
+    let of_all = query.all_containers || query.inspect_only.is_some();
+    let inspects = bounded(names.iter().map(|name| async move { (name, podman.inspect(name).await) }));
+    let (listed, inspected): (_, Vec<_>) =
+        tokio::join!(podman.list((!of_all).then_some(query.stack.as_str())), inspects);
+    let is_wanted = |found: &Container| {
+        query.all_containers
+            || found.labels.get(STACK_LABEL) == Some(&query.stack)
+            || query.containers.contains(&found.name)
+    };
+    let listed = listed?.into_iter().filter(is_wanted);
     let mut containers: BTreeMap<String, Container> =
-        listed?.into_iter().map(|container| (container.name.clone(), container)).collect();
+        listed.map(|container| (container.name.clone(), container)).collect();
     for (name, answer) in inspected {
         match answer? {
             Some(container) => drop(containers.insert(name.clone(), container)),

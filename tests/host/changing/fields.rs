@@ -160,8 +160,11 @@ fn plan(user: &User) -> Value {
 
 #[track_caller]
 fn nothing_is_left(user: &User, turn: &str) {
-    let plan = plan(user);
-    assert_eq!((&plan["changes"], &plan["unknown"]), (&json!([]), &json!([])), "the plan after apply {turn}");
+    // Told by the list where there are many, and by inspecting every one.
+    for arguments in [&["plan", "--format", "json"][..], &["plan", "--format", "json", "--deep"]] {
+        let plan = user.stackctl(arguments).ok().json();
+        assert_eq!((&plan["changes"], &plan["unknown"]), (&json!([]), &json!([])), "{arguments:?} after apply {turn}");
+    }
 }
 
 /// What the plan says of one resource, in the words that are held against the table.
