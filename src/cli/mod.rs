@@ -3,6 +3,7 @@
 //! Only `ui.rs` prints, only `app/` puts the parts together and knows the kinds and the real machine. Nothing outside this module may
 //! use it. `--help` and `--version` end before anything is read, opened or started.
 
+pub mod adopt;
 pub mod app;
 pub mod apply;
 pub mod args;
@@ -76,6 +77,7 @@ enum Verb {
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
+    Adopt(adopt::Args),
     Status(status::Args),
     History(history::Args),
     Show(show::Args),
@@ -92,6 +94,7 @@ impl Verb {
             Verb::Plan(args) => std::mem::take(&mut args.common),
             Verb::Apply(args) => std::mem::take(&mut args.common),
             Verb::Destroy(args) => std::mem::take(&mut args.common),
+            Verb::Adopt(args) => std::mem::take(&mut args.common),
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
@@ -106,6 +109,7 @@ impl Verb {
             Verb::Plan(args) => plan::run(args, common, ui),
             Verb::Apply(args) => apply::run(args, common, ui),
             Verb::Destroy(args) => destroy::run(args, common, ui),
+            Verb::Adopt(args) => adopt::run(args, common, ui),
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),
             Verb::Show(args) => show::run(args, common, ui),

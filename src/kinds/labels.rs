@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::address::Address;
@@ -117,6 +118,40 @@ pub fn name_conflict(noun: &str, name: &str, owner: &Owner) -> Risk {
         severity: Severity::Critical,
         message: format!("the {noun} `{name}` belongs to {who}"),
         remedies: hand_over::remedies(advice, hand_over),
+    }
+}
+
+/// The fact of what somebody else has made and is this stack's since `stackctl adopt`: podman cannot label it any more.
+pub const ADOPTED: &str = "adopted";
+
+/// What is kept of an object that is adopted: which one it is, and what it is taken to have been made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adopted {
+    pub name: String,
+    /// Tells it from another one of its name; a container's id, a volume's place.
+    pub id: String,
+    pub spec: Attributes,
+}
+
+/// Objects that are adopted are seen as if they carried our labels.
+pub fn adopt(observed: &mut Observed, stack: &str) {
+    for (key, value) in observed.facts.0.clone() {
+        let address = key.strip_prefix(ADOPTED).and_then(|rest| rest.strip_prefix(':')?.parse::<Address>().ok());
+        let adopted = serde_json::from_value::<Adopted>(value).ok();
+        let (Some(address), Some(Adopted { name, id, spec })) = (address, adopted) else { continue };
+        let labels = match address.kind() {
+            "container" => {
+                observed.containers.get_mut(&name).filter(|found| found.id == id).map(|found| &mut found.labels)
+            }
+            "network" => observed.networks.get_mut(&name).map(|found| &mut found.labels),
+            "volume" => {
+                observed.volumes.get_mut(&name).filter(|found| found.mountpoint == id).map(|found| &mut found.labels)
+            }
+            _ => None,
+        };
+        if let Some(labels) = labels {
+            *labels = ours(stack, &address, &spec, labels);
+        }
     }
 }
 

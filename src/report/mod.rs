@@ -5,6 +5,7 @@
 //! columns, is readable without colour, and shows nothing that a terminal would obey; secrets are words.
 //! The JSON faces are structs whose field names are the contract (design §4): a new key may be added, none may change.
 
+pub mod adopted;
 pub mod diff;
 pub mod failure;
 pub mod graph;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use super::adopted::AdoptedJson;
 use super::failure::FailureJson;
 use super::graph::GraphJson;
 use super::history::{HistoryJson, ShowJson};
@@ -16,6 +17,7 @@ use super::valid::ValidJson;
 /// File name below `schemas/` -> schema.
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![
+        ("adopt.schema.json", of::<AdoptedJson<'static>>()),
         ("error.schema.json", of::<FailureJson<'static>>()),
         ("graph.schema.json", of::<GraphJson<'static>>()),
         ("history.schema.json", of::<HistoryJson<'static>>()),

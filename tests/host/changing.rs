@@ -1,5 +1,6 @@
 //! Tests that change their own user's podman and units.
 
+mod adopting;
 mod building;
 mod conflicts;
 mod converging;

@@ -31,9 +31,11 @@ use crate::desired::{Context, Desired, Kind, Resource};
 use crate::effect::Files;
 use crate::graph::Graph;
 use crate::kinds;
+use crate::kinds::labels::{self, Adopted};
 use crate::ledger::{self, Ledger, LedgerError, RunJournal};
 use crate::machine::real::{Real, RealOptions};
 use crate::machine::{Observe, Perform, files, http};
+use crate::observed::Seen;
 use crate::observed::{Facts, Observed, ProbeReading, Query};
 use crate::plan::{self, Asked, Kept, Plan, Saved};
 use crate::probe::Probe;
@@ -420,7 +422,9 @@ impl<M: Observe, R: Memory> App<M, R> {
     /// What is remembered cannot be read.
     pub async fn observe(&self, query: &Query) -> Result<Observed, Failure> {
         let (observed, facts) = tokio::join!(self.machine.observe(query), self.records.facts());
-        Ok(Observed { facts: facts?, ..observed })
+        let mut observed = Observed { facts: facts?, ..observed };
+        labels::adopt(&mut observed, &self.desired.stack);
+        Ok(observed)
     }
 }
 
@@ -443,6 +447,59 @@ pub fn facts(resource: &dyn Resource, observed: &Observed) -> Vec<(String, Value
         |path: &str| kind.is_some_and(|kind| kind.attributes.iter().any(|row| row.state && row.path == path));
     let applied = resource.attributes().0.into_iter().filter(|(path, _)| !is_state(path)).collect();
     own.chain([(Facts::key("applied", address), Value::Object(applied))]).collect()
+}
+
+/// Takes over what stands under the name of a declared resource and is somebody else's, or says why not. Answers the facts that
+/// make it this stack's, and the object's name.
+///
+/// # Errors
+/// There is nothing to take over, or it is of a kind that is not taken over.
+pub fn adopted(
+    resource: &dyn Resource,
+    observed: &Observed,
+    stack: &str,
+) -> Result<(String, BTreeMap<String, Value>), Failure> {
+    let address = resource.address();
+    let name = resource.name_on_machine();
+    let refuse = |words: String| Failure::new(Exit::Usage, words);
+    let absent = || refuse(format!("there is nothing under the name of {address}, `{name}`"));
+    let found = match address.kind() {
+        "container" => observed.containers.get(&name).map(|found| (&found.labels, found.id.clone())),
+        "network" => observed.networks.get(&name).map(|found| (&found.labels, String::new())),
+        "volume" => observed.volumes.get(&name).map(|found| (&found.labels, found.mountpoint.clone())),
+        "file" => {
+            let seen = resource.seen(observed);
+            let object = seen.present().ok_or_else(absent)?;
+            let applied = Value::Object(object.attributes.0.clone().into_iter().collect());
+            return Ok((name, BTreeMap::from([(Facts::key("applied", address), applied)])));
+        }
+        kind => return Err(refuse(format!("a {kind} is not adopted: it belongs to whoever declares it"))),
+    };
+    let (object_labels, id) = found.ok_or_else(absent)?;
+    if labels::belongs_to(object_labels, stack) {
+        return Err(refuse(format!("{address} is this stack's already")));
+    }
+    // As it is, where the machine shows that; where it does not, it is taken to be as the file says.
+    let mut taken = observed.clone();
+    let desired = resource.attributes();
+    let kept = |adopted: &Adopted| {
+        let value = serde_json::to_value(adopted).unwrap_or_default();
+        BTreeMap::from([(Facts::key(labels::ADOPTED, address), value)])
+    };
+    let mut adopted = Adopted { name: name.clone(), id, spec: desired.clone() };
+    taken.facts.0.extend(kept(&adopted));
+    labels::adopt(&mut taken, stack);
+    let kind = kinds::ALL.iter().find(|kind| kind.name == address.kind());
+    if let (Seen::Present(object), Some(kind)) = (resource.seen(&taken), kind) {
+        let rows = kind.attributes.iter().filter(|row| !row.blind && !row.state && desired.get(row.path).is_some());
+        for row in rows {
+            match object.attributes.get(row.path) {
+                Some(value) => adopted.spec.set(row.path, value.clone()),
+                None => drop(adopted.spec.0.remove(row.path)),
+            }
+        }
+    }
+    Ok((name, kept(&adopted)))
 }
 
 fn place_on_disk(kept: &Kept, observed: &Observed, home: &Path) -> Option<PathBuf> {

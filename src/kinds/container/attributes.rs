@@ -86,7 +86,8 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("loaded", Action::Reload).state(),
     attribute("running", Action::Start).state(),
     attribute("paused", Action::Start).state(),
-    attribute("name", Action::Update), // renaming disturbs nothing
+    attribute("name", Action::Update),                // renaming disturbs nothing
+    attribute("supervised", Action::Replace).state(), // podman tells systemd of its start only where it was made for that
     attribute("half_done", Action::Finish).state(),
     attribute("edited_in_place", Action::Replace).state(),
 ];
@@ -97,6 +98,7 @@ pub(super) fn desired(container: &Container) -> Attributes {
     systemd::unit(container).attributes(&container.context.stack, &mut attributes);
     attributes.set("running", true);
     attributes.set("paused", false);
+    attributes.set("supervised", true);
     attributes.set("half_done", Value::Null);
     attributes.set("edited_in_place", json!([]));
     attributes

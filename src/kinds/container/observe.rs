@@ -87,6 +87,8 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
     last.0.extend(unit_spec.0.into_iter().filter(|(path, _)| UNIT_ROWS.contains(&path.as_str())));
     attributes.set("running", runs(container, subject, observed));
     attributes.set("paused", subject.state == ContainerState::Paused);
+    let is_made_for_it = subject.labels.get(labels::UNIT) == Some(&container.unit_name());
+    attributes.set("supervised", observed.manager.present().is_none() || is_made_for_it);
     attributes.set("half_done", lies.half_done());
     attributes.set("name", lies.renamed.map_or(&container.name, |renamed| &renamed.name).clone());
     let mut edited = edited_in_place(container, subject, observed);

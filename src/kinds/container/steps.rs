@@ -29,7 +29,10 @@ pub(super) fn steps(
     let lies = Lies::of(container, observed);
     let found = create::Found::of(container, observed, neighbours);
     let superseded = secrets::superseded(lies, observed, neighbours);
-    let calls = Calls { container, systemd: neighbours.systemd, found, superseded };
+    let unit = observed.units.get(&container.unit_name());
+    let is_down = unit.is_none_or(|unit| ["inactive", "failed"].contains(&unit.active.as_str()));
+    let is_stray = neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running);
+    let calls = Calls { container, systemd: neighbours.systemd, found, is_stray, superseded };
     let prepare = if neighbours.systemd {
         systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
     } else {
@@ -141,6 +144,8 @@ struct Calls<'a> {
     container: &'a Container,
     systemd: bool,
     found: create::Found,
+    /// The one in service runs, and its unit does not.
+    is_stray: bool,
     /// Those that go at its commit.
     superseded: BTreeSet<String>,
 }
@@ -205,6 +210,7 @@ impl Calls<'_> {
     fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
         if lies.live.is_some_and(observed::Container::is_running) {
             let mut steps = vec![step(self.stop_effect()).undo(self.start_effect())];
+            steps.extend(self.halt_stray(lies));
             steps.extend(self.start());
             steps
         } else {
@@ -214,10 +220,20 @@ impl Calls<'_> {
 
     /// Takes away a half that is not wanted. It may run: an undo that could not stop it has renamed it all the same.
     fn without(&self, half: Option<&observed::Container>) -> Vec<Step> {
-        let Some(half) = half else { return Vec::new() };
-        let stop = Podman::StopContainer { name: half.name.clone(), timeout: self.container.stop_timeout() };
-        let stop = half.is_running().then(|| step(podman(stop)));
-        stop.into_iter().chain([step(remove_container(&half.name))]).collect()
+        let remove = half.map(|half| step(remove_container(&half.name)));
+        self.halt(half).into_iter().chain(remove).collect()
+    }
+
+    /// Stops what runs under a name that no unit starts, or beside its unit.
+    fn halt(&self, found: Option<&observed::Container>) -> Option<Step> {
+        let running = found.filter(|found| found.is_running())?;
+        let timeout = self.container.stop_timeout();
+        Some(step(podman(Podman::StopContainer { name: running.name.clone(), timeout })))
+    }
+
+    /// What was started by hand, beside its unit, is not stopped with it.
+    fn halt_stray(&self, lies: Lies<'_>) -> Option<Step> {
+        if self.is_stray { self.halt(lies.live) } else { None }
     }
 
     fn replace(&self, lies: Lies<'_>, is_proven: bool, waits: Vec<Step>) -> Vec<Step> {
@@ -231,6 +247,7 @@ impl Calls<'_> {
         if !is_sick {
             let stop = step(self.stop_effect());
             steps.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
+            steps.extend(self.halt_stray(lies));
         }
         steps.push(step(rename(live, &parked)).undo(rename(&parked, live)));
         steps.push(step(rename(&next, live)).undo(rename(live, &next)));
@@ -272,6 +289,7 @@ impl Calls<'_> {
         let container = self.container;
         let (live, parked) = (&container.name, container.parked());
         let mut steps = self.without(lies.next);
+        steps.extend(self.halt(lies.parked));
         steps.push(step(self.stop_effect()));
         steps.push(step(remove_container(live)));
         steps.push(step(rename(&parked, live)).undo(rename(live, &parked)));
@@ -291,13 +309,15 @@ impl Calls<'_> {
             // does not get healthy.
             (Some(_), Some(_), beside) => {
                 let mut steps = self.without(beside);
+                steps.extend(self.halt(lies.parked));
                 let start = step(self.start_effect()).undo(self.stop_effect());
                 steps.push(self.back().into_iter().fold(start, Step::undo));
                 steps.extend(self.prove());
                 steps
             }
             (None, Some(_), Some(_)) if wanted(lies.next) => {
-                let mut steps = vec![self.back().into_iter().fold(step(rename(&next, live)), Step::undo)];
+                let mut steps: Vec<Step> = self.halt(lies.parked).into_iter().collect();
+                steps.push(self.back().into_iter().fold(step(rename(&next, live)), Step::undo));
                 steps.push(step(self.start_effect()).undo(self.stop_effect()));
                 steps.extend(self.prove());
                 steps
