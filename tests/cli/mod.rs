@@ -2,6 +2,7 @@
 //! Exit codes and words are what scripts and people rely on.
 
 mod files;
+mod hostile;
 mod sessions;
 mod usage;
 

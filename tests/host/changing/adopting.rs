@@ -60,7 +60,10 @@ fn what_was_made_by_hand_is_taken_over_untouched() -> anyhow::Result<()> {
     let others: Vec<_> = found.iter().filter(|row| row.0 != "file.~/app.conf").collect();
     assert!(others.iter().all(|row| row.0 == "container.app" && row.1 == "replace"), "{found:?}");
     assert!(others.iter().any(|row| row.2 == "supervised"), "{found:?}");
-    assert!(others.iter().all(|row| ["supervised", "unit", "running", "enabled"].contains(&row.2.as_str())), "{found:?}");
+    assert!(
+        others.iter().all(|row| ["supervised", "unit", "running", "enabled"].contains(&row.2.as_str())),
+        "{found:?}"
+    );
     user.stackctl(&["apply", "-y"]).ok();
     user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     assert_eq!(user.read("app.conf")?, "ours\n");

@@ -106,3 +106,31 @@ fn what_an_image_brings_is_no_difference() -> anyhow::Result<()> {
     assert!(variables.contains("OVERLAID=image") && !variables.contains("NEW="), "{variables}");
     Ok(())
 }
+
+/// Fifty images, each with another mixture of what an image may say of itself.
+#[test]
+fn fifty_images_with_a_will_of_their_own_leave_nothing_to_do() -> anyhow::Result<()> {
+    const WILLS: [&str; 6] = [
+        "ENV PATH=/usr/bin OF_IMAGE=yes STAND_IN_PORT=1",
+        "USER 1234:99",
+        "VOLUME /data",
+        "LABEL io.example.a=b maintainer=nobody",
+        "STOPSIGNAL SIGQUIT",
+        "WORKDIR /proc",
+    ];
+    const COUNT: usize = 50;
+    let host = Host::get()?;
+    let user = host.user("fields-fifty")?;
+    let mut containers = serde_json::Map::new();
+    for number in 0..COUNT {
+        let wills = WILLS.iter().enumerate().filter(|(bit, _)| (number + 7) >> bit & 1 == 1).map(|(_, will)| *will);
+        let name = format!("localhost/will/{number}:1");
+        user.import_image(&name, &wills.chain(["CMD [\"sleep\"]"]).collect::<Vec<_>>());
+        containers.insert(format!("c{number}"), json!({ "image": name, "network_mode": "none" }));
+    }
+    user.write("stack.yaml", json!({ "version": 1, "stack": "wills", "containers": containers }).to_string())?;
+    apply(&user, "of fifty images");
+    nothing_is_left(&user, "of fifty images");
+    assert_eq!(user.ids().len(), COUNT);
+    Ok(())
+}
