@@ -6,6 +6,7 @@ mod conflicts;
 mod converging;
 mod destroying;
 mod drift;
+mod faults;
 mod fields;
 mod files;
 mod hostile;

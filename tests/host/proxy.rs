@@ -1,15 +1,16 @@
 //! Stands between a program under test and podman's socket or the user's bus, on the test host: it logs every call and
-//! can hold the N-th one that changes something, so that a kill falls exactly before or after its effect.
+//! does what it is told to the N-th one that changes something: holds it, so that a kill falls exactly before or after its effect,
+//! closes the connection instead of passing it, passes garbage in its place, refuses it, or delays it.
 //!
-//! It may not change what passes. Two exceptions: what is held, and on the bus the passing of file descriptors, which
-//! is refused because bytes alone would lose them.
+//! It may not change what else passes, but for the passing of file descriptors on the bus, which is refused because bytes alone
+//! would lose them.
 //!
 //! ```text
-//! proxy podman|bus LISTEN UPSTREAM LOG [--hold N] [--side request|reply]
+//! proxy podman|bus LISTEN UPSTREAM LOG [--hold|--close|--garble|--refuse|--delay N] [--side request|reply]
 //! ```
 //!
 //! LISTEN and UPSTREAM are paths of sockets. LOG, a path or `-` for stdout, gets one JSON object per line: `event` is `listening`, `request`,
-//! `reply` or `held`; `ordinal` counts requests from 1; `mutation` counts those that change something from 1 and is
+//! `reply`, `held` or `fault`; `ordinal` counts requests from 1; `mutation` counts those that change something from 1 and is
 //! null for the others. A held request never reaches UPSTREAM; of a held reply nothing reaches the program, and its
 //! effect is done. Whatever comes after N passes, on other connections.
 
@@ -29,19 +30,21 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, bail};
-use log::{Hold, Log, Side};
+use log::{Fault, Kind, Log, Side};
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [protocol, listen, upstream, log, options @ ..] = words.as_slice() else {
-        bail!("usage: proxy podman|bus LISTEN UPSTREAM LOG [--hold N] [--side request|reply]");
+        bail!(
+            "usage: proxy podman|bus LISTEN UPSTREAM LOG [--hold|--close|--garble|--refuse|--delay N] [--side request|reply]"
+        );
     };
     let forward = match protocol.as_str() {
         "podman" => http::forward,
         "bus" => bus::forward,
         other => bail!("no such protocol: {other}"),
     };
-    let log = Arc::new(Log::create(log, hold(options)?)?);
+    let log = Arc::new(Log::create(log, fault(options)?)?);
     // What a killed proxy left there would refuse the bind.
     if let Err(error) = std::fs::remove_file(listen)
         && error.kind() != std::io::ErrorKind::NotFound
@@ -61,16 +64,24 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hold(options: &[String]) -> anyhow::Result<Option<Hold>> {
-    let mut mutation = None;
+fn fault(options: &[String]) -> anyhow::Result<Option<Fault>> {
+    const KINDS: [(&str, Kind); 5] = [
+        ("--hold", Kind::Hold),
+        ("--close", Kind::Close),
+        ("--garble", Kind::Garble),
+        ("--refuse", Kind::Refuse),
+        ("--delay", Kind::Delay),
+    ];
+    let mut asked = None;
     let mut side = Side::Request;
     for pair in options.chunks(2) {
-        match pair {
-            [name, value] if name == "--hold" => mutation = Some(value.parse().context("--hold takes a number")?),
-            [name, value] if name == "--side" && value == "request" => side = Side::Request,
-            [name, value] if name == "--side" && value == "reply" => side = Side::Reply,
-            _ => bail!("not understood: {}", pair.join(" ")),
+        let [name, value] = pair else { bail!("not understood: {}", pair.join(" ")) };
+        match (KINDS.iter().find(|(known, _)| known == name), name.as_str(), value.as_str()) {
+            (Some((_, kind)), _, number) => asked = Some((*kind, number.parse().context("it takes a number")?)),
+            (None, "--side", "request") => side = Side::Request,
+            (None, "--side", "reply") => side = Side::Reply,
+            (None, _, _) => bail!("not understood: {}", pair.join(" ")),
         }
     }
-    Ok(mutation.map(|mutation| Hold { mutation, side }))
+    Ok(asked.map(|(kind, mutation)| Fault { mutation, side, kind }))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
 use super::process::{Output, Running};
-use super::tap::{Hold, Tap};
+use super::tap::{Fault, Hold, Tap};
 use super::user::{Ids, User};
 
 /// `web` answers its version at `/`, and keeps its collections in the volume.
@@ -162,7 +162,7 @@ pub(crate) fn calls(user: &User, side: Side, words: &[&str], code: i32) -> anyho
 
 /// Runs these words until the call is held, to which it has to come. Both end when they are dropped.
 pub(crate) fn held_at(user: &User, side: Side, hold: Hold, words: &[&str]) -> anyhow::Result<(Running, Tap)> {
-    let tap = tap(user, side, Some(hold))?;
+    let tap = tap(user, side, Some(hold.into()))?;
     let socket = environment(side, tap.socket());
     let running = user.spawn(&[&["env", socket.as_str(), "stackctl"], words].concat())?;
     match tap.held(SOON) {
@@ -172,6 +172,15 @@ pub(crate) fn held_at(user: &User, side: Side, hold: Hold, words: &[&str]) -> an
             Err(error).with_context(|| format!("{hold:?} of {side:?}: {}{}", killed.stdout, killed.stderr))
         }
     }
+}
+
+/// Runs these words, and the call is done this to.
+pub(crate) fn with_fault(user: &User, side: Side, fault: Fault, words: &[&str]) -> anyhow::Result<Output> {
+    let tap = tap(user, side, Some(fault))?;
+    let socket = environment(side, tap.socket());
+    let output = user.stackctl_with(&[&socket], words);
+    ensure!(tap.events()?.iter().any(|event| event["event"] == "fault"), "{fault:?} never came to be");
+    Ok(output)
 }
 
 /// Runs these words and kills stackctl when the call is held.
@@ -196,10 +205,10 @@ pub(crate) fn end_by(running: Running, signals: &[Signal]) -> anyhow::Result<Out
     Ok(running.wait())
 }
 
-fn tap(user: &User, side: Side, hold: Option<Hold>) -> anyhow::Result<Tap> {
+fn tap(user: &User, side: Side, fault: Option<Fault>) -> anyhow::Result<Tap> {
     match side {
-        Side::Podman => user.tap_podman(hold),
-        Side::Bus => user.tap_bus(hold),
+        Side::Podman => user.tap_podman(fault),
+        Side::Bus => user.tap_bus(fault),
     }
 }
 

@@ -18,6 +18,25 @@ pub(crate) enum Hold {
     Reply(u64),
 }
 
+/// What is done to the N-th call that changes something, and to which half of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    /// `close`, `garble`, `refuse`, `delay`.
+    pub(crate) kind: &'static str,
+    /// `request` or `reply`.
+    pub(crate) side: &'static str,
+    pub(crate) mutation: u64,
+}
+
+impl From<Hold> for Fault {
+    fn from(hold: Hold) -> Self {
+        match hold {
+            Hold::Request(mutation) => Fault { kind: "hold", side: "request", mutation },
+            Hold::Reply(mutation) => Fault { kind: "hold", side: "reply", mutation },
+        }
+    }
+}
+
 /// A proxy that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Tap {
@@ -27,30 +46,26 @@ pub(crate) struct Tap {
 
 impl User {
     /// A proxy before the user's podman socket, which is started on the first call.
-    pub(crate) fn tap_podman(&self, hold: Option<Hold>) -> anyhow::Result<Tap> {
+    pub(crate) fn tap_podman(&self, fault: Option<Fault>) -> anyhow::Result<Tap> {
         self.run("systemctl --user start podman.socket").ok();
-        Tap::start(self, "podman", &format!("/run/user/{}/podman/podman.sock", self.uid()), hold)
+        Tap::start(self, "podman", &format!("/run/user/{}/podman/podman.sock", self.uid()), fault)
     }
 
     /// A proxy before the user's bus. `systemctl --user` does not use the bus; `busctl --user` does.
-    pub(crate) fn tap_bus(&self, hold: Option<Hold>) -> anyhow::Result<Tap> {
-        Tap::start(self, "bus", &format!("/run/user/{}/bus", self.uid()), hold)
+    pub(crate) fn tap_bus(&self, fault: Option<Fault>) -> anyhow::Result<Tap> {
+        Tap::start(self, "bus", &format!("/run/user/{}/bus", self.uid()), fault)
     }
 }
 
 impl Tap {
-    fn start(user: &User, protocol: &str, upstream: &str, hold: Option<Hold>) -> anyhow::Result<Tap> {
+    fn start(user: &User, protocol: &str, upstream: &str, fault: Option<Fault>) -> anyhow::Result<Tap> {
         let socket = format!("/run/user/{}/tap-{protocol}.sock", user.uid());
-        let number;
-        let mut words = vec!["proxy", protocol, &socket, upstream, "-"];
-        if let Some(hold) = hold {
-            let (mutation, side) = match hold {
-                Hold::Request(mutation) => (mutation, "request"),
-                Hold::Reply(mutation) => (mutation, "reply"),
-            };
-            number = mutation.to_string();
-            words.extend(["--hold", &number, "--side", side]);
+        let mut words =
+            vec!["proxy".to_owned(), protocol.to_owned(), socket.clone(), upstream.to_owned(), "-".to_owned()];
+        if let Some(Fault { kind, side, mutation }) = fault {
+            words.extend([format!("--{kind}"), mutation.to_string(), "--side".to_owned(), side.to_owned()]);
         }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let process = user.spawn(&words)?;
         let tap = Tap { process, socket };
         tap.until("listening", Duration::from_secs(10))?;

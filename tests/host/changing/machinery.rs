@@ -47,7 +47,7 @@ fn import_usr(user: &User) -> String {
 fn a_held_request_has_no_effect() -> anyhow::Result<()> {
     let host = Host::get()?;
     let user = host.user("machinery-request")?;
-    let tap = user.tap_podman(Some(Hold::Request(2)))?;
+    let tap = user.tap_podman(Some(Hold::Request(2).into()))?;
     let podman = format!("unix://{}", tap.socket());
 
     user.run(&format!("podman --url {podman} volume create one")).ok();
@@ -69,7 +69,7 @@ fn a_held_request_has_no_effect() -> anyhow::Result<()> {
 fn a_held_reply_has_its_effect() -> anyhow::Result<()> {
     let host = Host::get()?;
     let user = host.user("machinery-reply")?;
-    let tap = user.tap_podman(Some(Hold::Reply(1)))?;
+    let tap = user.tap_podman(Some(Hold::Reply(1).into()))?;
 
     let client = user.spawn(&["podman", "--url", &format!("unix://{}", tap.socket()), "volume", "create", "one"])?;
     tap.held(SOON)?;
@@ -107,7 +107,7 @@ fn the_bus_proxy_counts_and_holds() -> anyhow::Result<()> {
     let user = host.user("machinery-bus")?;
     user.write(".config/systemd/user/one.service", "[Service]\nExecStart=/bin/sleep 1000\n")?;
     user.run("systemctl --user daemon-reload").ok();
-    let tap = user.tap_bus(Some(Hold::Reply(2)))?;
+    let tap = user.tap_bus(Some(Hold::Reply(2).into()))?;
     let manager = "org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager";
     let busctl = format!("env DBUS_SESSION_BUS_ADDRESS=unix:path={} busctl --user", tap.socket());
 

@@ -9,11 +9,14 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::log::{Call, Log};
+use crate::log::{Act, Call, Log};
 use crate::wire::Wire;
 
 /// A message may not be longer, bytes (D-Bus specification, "Message Format").
 const MESSAGE_MAX: usize = 128 << 20;
+
+/// No message of D-Bus begins like it.
+const GARBAGE: &[u8] = b"\xff\x00\x80 no message of any bus, and long enough to be read as the head of one";
 
 /// Calls by their serial, until they are answered.
 type Open = Mutex<HashMap<u32, Call>>;
@@ -53,7 +56,13 @@ fn pass_calls(wire: &mut Wire, log: &Log, open: &Open) -> io::Result<()> {
                 "member": message.member, "destination": message.destination, "interface": message.interface,
                 "path": message.path, "argument": message.argument(),
             });
-            let call = log.request(mutating(&message), &facts);
+            let (call, act) = log.request(mutating(&message), &facts);
+            match act {
+                Act::Pass => {}
+                Act::Garble => return wire.send(GARBAGE),
+                // To refuse a call on the bus is to answer as the manager would; a connection that ends says as much.
+                Act::Close | Act::Refuse => return Ok(()),
+            }
             open.lock().unwrap_or_else(PoisonError::into_inner).insert(message.serial, call);
         }
         wire.send(&message.bytes)?;
@@ -71,7 +80,11 @@ fn pass_replies(wire: &mut Wire, log: &Log, open: &Open) -> io::Result<()> {
         let call =
             message.answers.and_then(|serial| open.lock().unwrap_or_else(PoisonError::into_inner).remove(&serial));
         if let Some(call) = call {
-            log.reply(call, &json!({ "error": message.error }));
+            match log.reply(call, &json!({ "error": message.error })) {
+                Act::Pass => {}
+                Act::Garble => return wire.send(GARBAGE),
+                Act::Close | Act::Refuse => return Ok(()),
+            }
         }
         wire.send(&message.bytes)?;
     }

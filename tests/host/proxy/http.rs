@@ -8,8 +8,15 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::log::{Call, Log};
+use crate::log::{Act, Call, Log};
 use crate::wire::Wire;
+
+/// No HTTP, no JSON, no text.
+const GARBAGE: &[u8] = b"\xff\x00HTP/9 nonsense\r\n\r\n\x80{";
+/// As podman answers what went wrong in it.
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\
+    Connection: close\r\n\r\n{\"cause\":\"refused\",\"message\":\"refused by the test\",\"response\":5}";
 
 /// What a reply's length depends on besides the reply.
 #[derive(Debug)]
@@ -53,7 +60,19 @@ fn pass_requests(wire: &mut Wire, log: &Log, asked: &mpsc::Sender<Asked>) -> io:
         let mut words = head.first.split(' ');
         let method = words.next().unwrap_or_default().to_owned();
         let path = words.next().unwrap_or_default();
-        let call = log.request(mutating(&method, path), &json!({ "method": method, "path": path }));
+        let (call, act) = log.request(mutating(&method, path), &json!({ "method": method, "path": path }));
+        match act {
+            Act::Pass => {}
+            Act::Close => return Ok(End::Closed),
+            Act::Garble => {
+                wire.send(GARBAGE)?;
+                return Ok(End::Closed);
+            }
+            Act::Refuse => {
+                wire.answer(REFUSAL)?;
+                return Ok(End::Closed);
+            }
+        }
         let upgrade = head.value("upgrade").is_some();
         // Before the request goes out: its reply may be there at once. The receiver lives as long as the connection.
         asked.send(Asked { call, head_only: method == "HEAD", upgrade }).ok();
@@ -80,7 +99,14 @@ fn pass_replies(wire: &mut Wire, log: &Log, answered: &mpsc::Receiver<Asked>) ->
             continue;
         }
         let Ok(asked) = answered.recv() else { return Ok(End::Closed) };
-        log.reply(asked.call, &json!({ "status": status }));
+        match log.reply(asked.call, &json!({ "status": status })) {
+            Act::Pass => {}
+            Act::Close | Act::Refuse => return Ok(End::Closed),
+            Act::Garble => {
+                wire.send(GARBAGE)?;
+                return Ok(End::Closed);
+            }
+        }
         wire.send(&head.bytes)?;
         // Podman hijacks with 101, and with 200 where the client asked for an upgrade.
         if status == 101 || (asked.upgrade && status == 200) {

@@ -1,10 +1,11 @@
-//! The log of a proxy, and its decision to hold. It knows neither protocol.
+//! The log of a proxy, and its decision what becomes of a call. It knows neither protocol.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
@@ -16,12 +17,35 @@ pub(crate) enum Side {
     Reply,
 }
 
-/// The call to hold, counted among those that change something, from 1.
+/// What is done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Hold,
+    Close,
+    Garble,
+    Refuse,
+    Delay,
+}
+
+/// The call that it is done to, counted among those that change something, from 1.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Hold {
+pub(crate) struct Fault {
     pub(crate) mutation: u64,
     pub(crate) side: Side,
+    pub(crate) kind: Kind,
 }
+
+/// What a protocol has to do with a half of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    Pass,
+    Close,
+    Garble,
+    Refuse,
+}
+
+/// Longer than anything answers by itself, and shorter than anybody gives up.
+const DELAY: Duration = Duration::from_secs(2);
 
 /// One request, as numbered by the log.
 #[derive(Debug, Clone, Copy)]
@@ -38,23 +62,23 @@ struct Written {
 
 pub(crate) struct Log {
     written: Mutex<Written>,
-    hold: Option<Hold>,
+    fault: Option<Fault>,
 }
 
 impl fmt::Debug for Log {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Log").field("hold", &self.hold).finish_non_exhaustive()
+        formatter.debug_struct("Log").field("fault", &self.fault).finish_non_exhaustive()
     }
 }
 
 impl Log {
     /// `-` is stdout.
-    pub(crate) fn create(path: &str, hold: Option<Hold>) -> anyhow::Result<Log> {
+    pub(crate) fn create(path: &str, fault: Option<Fault>) -> anyhow::Result<Log> {
         let log: Box<dyn Write + Send> = match path {
             "-" => Box::new(std::io::stdout()),
             path => Box::new(File::create(path).with_context(|| format!("cannot write {path}"))?),
         };
-        Ok(Log { written: Mutex::new(Written { log, requests: 0, mutations: 0 }), hold })
+        Ok(Log { written: Mutex::new(Written { log, requests: 0, mutations: 0 }), fault })
     }
 
     pub(crate) fn listening(&self) {
@@ -62,7 +86,7 @@ impl Log {
     }
 
     /// Numbers a request and logs it; does not return if it is the one to hold.
-    pub(crate) fn request(&self, mutating: bool, facts: &Value) -> Call {
+    pub(crate) fn request(&self, mutating: bool, facts: &Value) -> (Call, Act) {
         let call = {
             let mut written = self.written();
             written.requests += 1;
@@ -71,24 +95,31 @@ impl Log {
             write(&mut written, "request", Some(call), facts);
             call
         };
-        self.hold_if(Side::Request, call);
-        call
+        (call, self.act(Side::Request, call))
     }
 
     /// Logs the reply to a request; does not return if it is the one to hold.
-    pub(crate) fn reply(&self, call: Call, facts: &Value) {
+    pub(crate) fn reply(&self, call: Call, facts: &Value) -> Act {
         write(&mut self.written(), "reply", Some(call), facts);
-        self.hold_if(Side::Reply, call);
+        self.act(Side::Reply, call)
     }
 
-    fn hold_if(&self, side: Side, call: Call) {
-        if !self.hold.is_some_and(|hold| hold.side == side && call.mutation == Some(hold.mutation)) {
-            return;
-        }
-        write(&mut self.written(), "held", Some(call), &json!({}));
-        loop {
-            // May return on its own.
-            thread::park();
+    fn act(&self, side: Side, call: Call) -> Act {
+        let is_this = |fault: &Fault| fault.side == side && call.mutation == Some(fault.mutation);
+        let Some(fault) = self.fault.filter(is_this) else { return Act::Pass };
+        write(&mut self.written(), if fault.kind == Kind::Hold { "held" } else { "fault" }, Some(call), &json!({}));
+        match fault.kind {
+            Kind::Close => Act::Close,
+            Kind::Garble => Act::Garble,
+            Kind::Refuse => Act::Refuse,
+            Kind::Delay => {
+                thread::sleep(DELAY);
+                Act::Pass
+            }
+            Kind::Hold => loop {
+                // May return on its own.
+                thread::park();
+            },
         }
     }
 

@@ -43,6 +43,11 @@ impl Wire {
         self.to.write_all(bytes)
     }
 
+    /// Says something back to the sender.
+    pub(crate) fn answer(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.from.get_mut().write_all(bytes)
+    }
+
     /// Passes so many bytes as they come.
     pub(crate) fn pass(&mut self, length: u64) -> io::Result<()> {
         let mut left = length;
