@@ -8,7 +8,8 @@ mod world;
 
 use stackctl::change::Action;
 use stackctl::plan::Plan;
-use world::{Fault, World, plan};
+pub(crate) use whole::World;
+use world::{Fault, World as OneContainer, plan};
 
 /// It serves.
 const OLD: &str = "1";
@@ -24,21 +25,21 @@ const FAULTS: [Fault; 6] =
 /// More calls than any run makes.
 const CALLS_MAX: usize = 40;
 
-fn serving_old() -> World {
-    let mut world = World::default();
+fn serving_old() -> OneContainer {
+    let mut world = OneContainer::default();
     apply(&mut world, OLD, None);
     assert_eq!(world.serving(), Some(OLD));
     world
 }
 
 /// One run; whether the fault's call was reached.
-fn apply(world: &mut World, tag: &str, fault: Option<(usize, Fault)>) -> bool {
+fn apply(world: &mut OneContainer, tag: &str, fault: Option<(usize, Fault)>) -> bool {
     let plan = plan(world, tag);
     world.execute(&plan, fault)
 }
 
 /// All that a run can be cut into: the world after each fault at each of its calls.
-fn cut(before: &World, tag: &str, faults: &[Fault]) -> Vec<(String, World)> {
+fn cut(before: &OneContainer, tag: &str, faults: &[Fault]) -> Vec<(String, OneContainer)> {
     let mut after = Vec::new();
     for fault in faults {
         for call in 0..CALLS_MAX {
@@ -55,7 +56,7 @@ fn cut(before: &World, tag: &str, faults: &[Fault]) -> Vec<(String, World)> {
 
 /// There is one that was good, under a name that is known.
 #[track_caller]
-fn nothing_is_lost(world: &World, case: &str) {
+fn nothing_is_lost(world: &OneContainer, case: &str) {
     assert!(world.containers.values().any(|container| container.tag != SICK), "{case}: {world:#?}");
     for name in world.containers.keys() {
         assert!(["s-web", "s-web.parked", "s-web.next"].contains(&name.as_str()), "{case}: {world:#?}");
@@ -63,7 +64,7 @@ fn nothing_is_lost(world: &World, case: &str) {
 }
 
 #[track_caller]
-fn is_settled(world: &World, tag: &str, case: &str) {
+fn is_settled(world: &OneContainer, tag: &str, case: &str) {
     assert_eq!(world.containers.keys().collect::<Vec<_>>(), ["s-web"], "{case}: {world:#?}");
     assert_eq!(world.serving(), Some(tag), "{case}: {world:#?}");
     let left: Plan = plan(world, tag);
@@ -72,7 +73,7 @@ fn is_settled(world: &World, tag: &str, case: &str) {
 
 /// A last run without a fault: what is wanted serves, or one that is good does.
 #[track_caller]
-fn converges(mut world: World, tag: &str, case: &str) {
+fn converges(mut world: OneContainer, tag: &str, case: &str) {
     nothing_is_lost(&world, case);
     apply(&mut world, tag, None);
     if tag != SICK {
@@ -84,7 +85,7 @@ fn converges(mut world: World, tag: &str, case: &str) {
 }
 
 #[track_caller]
-fn converges_to(mut world: World, tag: &str, serving: &str, case: &str) {
+fn converges_to(mut world: OneContainer, tag: &str, serving: &str, case: &str) {
     apply(&mut world, tag, None);
     is_settled(&world, serving, case);
 }
@@ -98,7 +99,7 @@ fn without_a_fault_it_converges() {
 
 #[test]
 fn after_any_fault_of_a_create_it_converges() {
-    for (case, world) in cut(&World::default(), OLD, &FAULTS) {
+    for (case, world) in cut(&OneContainer::default(), OLD, &FAULTS) {
         let mut world = world;
         apply(&mut world, OLD, None);
         is_settled(&world, OLD, &case);

@@ -506,3 +506,12 @@ fn a_pull_tells_how_far_it_is_and_why_it_failed() -> anyhow::Result<()> {
     assert_eq!(gone.kind, FailureKind::Unreachable, "{gone:?}");
     Ok(())
 }
+
+/// The simulated machine is held to the same.
+#[test]
+fn podman_answers_as_the_simulated_machine_does() -> anyhow::Result<()> {
+    let bench = Bench::new("conformance")?;
+    bench.user.import_image(crate::conformance::IMAGE, &["CMD [\"sleep\"]"]);
+    crate::conformance::holds(|effect| bench.perform(effect));
+    Ok(())
+}

@@ -14,7 +14,7 @@ use machine::{FAULTS, Fault, apply, planned};
 use stackctl::execute::Fate;
 use stackctl::report::plan::{PlanJson, View};
 use stacks::{Random, Read, Sketch};
-use world::World;
+pub(crate) use world::World;
 
 /// Of faulted runs, unless `RUNS` says otherwise.
 const RUNS: u64 = 10_000;

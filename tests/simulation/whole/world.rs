@@ -102,6 +102,10 @@ impl World {
         world
     }
 
+    pub(crate) fn has_image(&mut self, reference: &str) {
+        self.images.insert(reference.to_owned());
+    }
+
     /// Is everything of others as it was?
     pub(crate) fn others_are_whole(&self) -> bool {
         let new = Self::new();
@@ -237,6 +241,7 @@ impl World {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each call")]
     fn podman(&mut self, effect: &Podman) -> Result<(), Failure> {
         match effect {
             Podman::PullImage { reference } => drop(self.images.insert(reference.clone())),
@@ -301,7 +306,11 @@ impl World {
                     self.secrets.remove(name);
                 }
             }
-            other @ (Podman::BuildImage(_) | Podman::StartContainer { .. } | Podman::UnpauseContainer { .. }) => {
+            Podman::StartContainer { name } => match self.containers.get_mut(name) {
+                Some(found) => (found.running, found.started) = (true, true),
+                None => return failure(FailureKind::NotFound, "there is no such container"),
+            },
+            other @ (Podman::BuildImage(_) | Podman::UnpauseContainer { .. }) => {
                 panic!("no stack of these tests leads to `{other}`")
             }
         }
@@ -319,10 +328,12 @@ impl World {
             body.networks.iter().map(|(name, endpoint)| (name.clone(), endpoint.aliases.clone())).collect();
         let is_there = self.images.contains(&body.image)
             && volumes.iter().all(|name| self.volumes.contains_key(name))
-            && networks.keys().all(|name| self.networks.contains_key(name))
-            && body.secrets.iter().all(|secret| self.secrets.contains_key(&secret.source));
+            && networks.keys().all(|name| self.networks.contains_key(name));
         if !is_there {
             return failure(FailureKind::NotFound, "something that it needs is not there");
+        }
+        if !body.secrets.iter().all(|secret| self.secrets.contains_key(&secret.source)) {
+            return failure(FailureKind::Refused, "no such secret");
         }
         let object = Object {
             id: self.now,
