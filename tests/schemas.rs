@@ -249,7 +249,7 @@ const TOLD_BY: &[(&str, &str, &[&str])] = &[
     ("volume", "driver_opts", &["options"]),
 ];
 /// Which object it is, rather than how it is.
-const NAMES: &[&str] = &["name", "external"];
+const NAMES: &[&str] = &["name", "external", "renamed_from"];
 
 #[test]
 fn every_key_of_a_kind_is_a_row_or_told_by_one() {

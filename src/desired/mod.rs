@@ -165,6 +165,11 @@ pub trait Resource: std::fmt::Debug {
         Vec::new()
     }
 
+    /// The address that it had under another name, as `renamed_from` tells: what is there under that is this one.
+    fn was(&self) -> Option<Address> {
+        None
+    }
+
     /// Does the file declare it itself, rather than another resource imply it?
     fn declares(&self) -> bool {
         self.span().is_some()
@@ -291,4 +296,12 @@ pub struct Desired {
     pub resources: BTreeMap<Address, Box<dyn Resource>>,
     /// What no active profile brings in, with its profiles: it may be on the machine, and is no orphan there.
     pub inactive: BTreeMap<Address, Vec<String>>,
+}
+
+impl Desired {
+    /// From the old address to the new one.
+    pub fn renamed(&self) -> BTreeMap<Address, Address> {
+        let renamed = |resource: &dyn Resource| Some((resource.was()?, resource.address().clone()));
+        self.resources.values().filter_map(|resource| renamed(resource.as_ref())).collect()
+    }
 }

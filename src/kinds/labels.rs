@@ -155,6 +155,18 @@ pub fn adopt(observed: &mut Observed, stack: &str) {
     }
 }
 
+/// Objects of a resource that was renamed in the file are seen as the new one's.
+pub fn rename(observed: &mut Observed, stack: &str, renamed: &BTreeMap<Address, Address>) {
+    if renamed.is_empty() {
+        return;
+    }
+    for found in observed.containers.values_mut().filter(|found| belongs_to(&found.labels, stack)) {
+        if let Some(now) = address(&found.labels).and_then(|was| renamed.get(&was)) {
+            found.labels.insert(ADDRESS.to_owned(), now.to_string());
+        }
+    }
+}
+
 /// How a container of ours is on a network, with what it was given there, so that it comes back to it as it was.
 pub fn endpoint_on(found: &Container, network: &str, observed: &Observed) -> Endpoint {
     let applied = address(&found.labels).and_then(|address| observed.facts.get("applied", &address).cloned());

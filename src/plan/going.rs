@@ -27,10 +27,12 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     let owned = inputs.kinds.iter().flat_map(|kind| {
         (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (*kind, owned))
     });
+    let renamed = inputs.desired.renamed();
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
         let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _ } = inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
+            && !renamed.contains_key(&owned.address)
             && (targets.is_empty() || targets.contains(&owned.address))
             && !excludes.contains(&owned.address)
     };

@@ -22,6 +22,7 @@ mod one_thing;
 mod options;
 mod owners;
 mod pulling;
+mod renaming;
 mod secrets;
 mod starting;
 mod timers;

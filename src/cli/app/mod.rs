@@ -424,6 +424,7 @@ impl<M: Observe, R: Memory> App<M, R> {
         let (observed, facts) = tokio::join!(self.machine.observe(query), self.records.facts());
         let mut observed = Observed { facts: facts?, ..observed };
         labels::adopt(&mut observed, &self.desired.stack);
+        labels::rename(&mut observed, &self.desired.stack, &self.desired.renamed());
         Ok(observed)
     }
 }

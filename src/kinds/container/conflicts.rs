@@ -145,7 +145,11 @@ fn remedies(listener: &Listener, observed: &Observed, container: &Container) -> 
             None => HandOver::StopContainer(found.name.clone()),
         };
         if labels::belongs_to(&found.labels, &container.context.stack) {
-            ("It is no longer in the stack file. Put it back there with another port, or stop it:", stop.command())
+            (
+                "It is no longer in the stack file. If it is this one by another name, say so with `renamed_from:`; else let it go \
+                 with `stackctl apply --prune`, or stop it:",
+                stop.command(),
+            )
         } else {
             ("Stop that container where it is managed, or publish another port:", stop.command())
         }

@@ -101,6 +101,8 @@ pub struct Container {
     security: security::Security,
     secrets: secrets::Uses,
     gpu: Option<gpu::Gpu>,
+    /// Before it was renamed in the file.
+    was: Option<Address>,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
@@ -264,6 +266,11 @@ impl Container {
         format!("podman-{}-{}.service", self.context.stack, self.address.name())
     }
 
+    /// The unit of the name that it had before.
+    fn old_unit(&self) -> Option<String> {
+        Some(format!("podman-{}-{}.service", self.context.stack, self.was.as_ref()?.name()))
+    }
+
     /// Does podman itself run a check that conmon can wait for?
     fn has_own_check(&self) -> bool {
         self.healthcheck.as_ref().is_some_and(|check| match &check.test {
@@ -349,6 +356,7 @@ impl Resource for Container {
         quadlet::query(&self.context, query);
         query.listeners |= !self.ports.is_empty();
         gpu::query(self, query);
+        query.files.extend(self.old_unit().map(|unit| self.context.unit_directory.join(unit)));
     }
 
     fn query_more(&self, observed: &Observed, query: &mut Query) {
@@ -366,6 +374,10 @@ impl Resource for Container {
 
     fn seen(&self, observed: &Observed) -> Seen<Object> {
         observe::seen(self, observed)
+    }
+
+    fn was(&self) -> Option<Address> {
+        self.was.clone()
     }
 
     fn outdated(&self, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {

@@ -63,8 +63,28 @@ pub(super) fn steps(
         }
         Action::Restart => [networks(container, difference, lies, observed), waits, calls.restart(lies)].concat(),
     };
-    let main = thaw(lies.live).into_iter().chain(back).chain(main).collect();
-    Steps { prepare, main, finish: Vec::new() }
+    let old = container.old_unit().filter(|unit| {
+        observed.paths.get(&container.context.unit_directory.join(unit)).is_some_and(|seen| seen.present().is_some())
+    });
+    let (away, gone) = old.map(|unit| old_unit(container, unit)).unwrap_or_default();
+    let main = away.into_iter().chain(thaw(lies.live)).chain(back).chain(main).chain(gone.main).collect();
+    Steps { prepare, main, finish: gone.finish }
+}
+
+/// The unit of a container that was renamed in the file stops first, and goes at the end.
+fn old_unit(container: &Container, unit: String) -> (Option<Step>, Steps) {
+    let path = container.context.unit_directory.join(&unit);
+    let start = Systemd::Start {
+        unit: unit.clone(),
+        container: None,
+        settle: Duration::ZERO,
+        healthy_within: None,
+        timeout: systemd::start_timeout(container),
+    };
+    let stop = Systemd::Stop { unit: unit.clone(), timeout: systemd::stop_timeout(container) };
+    let away = step(Effect::Systemd(stop)).undo(Effect::Systemd(start));
+    let disable = vec![step(Effect::Systemd(Systemd::Disable { unit }))];
+    (Some(away), Steps { main: disable, finish: vec![step(Effect::Files(Files::Remove { path }))], ..Steps::default() })
 }
 
 /// A frozen process hears no signal: a paused container that is stopped hangs until systemd kills what watches it, and

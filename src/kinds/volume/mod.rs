@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Volume {
     address: Address,
+    was: Option<Address>,
     name: String,
     stack: String,
     external: bool,
@@ -46,7 +47,7 @@ impl Resource for Volume {
     }
 
     fn attributes(&self) -> Attributes {
-        let Volume { address: _, name: _, stack: _, external: _, driver, options, labels } = self;
+        let Volume { address: _, was: _, name: _, stack: _, external: _, driver, options, labels } = self;
         let mut attributes = Attributes::default();
         attributes.set_given("driver", json!(driver));
         attributes.set_given("options", json!(options));
@@ -60,6 +61,10 @@ impl Resource for Volume {
 
     fn name_on_machine(&self) -> String {
         self.name.clone()
+    }
+
+    fn was(&self) -> Option<Address> {
+        self.was.clone()
     }
 
     fn query(&self, query: &mut Query) {

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[Described] = &[
     key("driver", Form::Text, "The driver; `local` by itself"),
     key("driver_opts", Form::Pairs, "Options of the driver"),
     key("labels", Form::Pairs, "Labels"),
+    key("renamed_from", Form::Text, "What it was called here before; it keeps its place and its name on the machine"),
 ];
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
@@ -21,9 +22,12 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let Some(mut map) = Map::new(node, "a volume", KEYS, reading.diagnostics) else {
         return Vec::new();
     };
-    let name = map.read("name", forms::text).unwrap_or_else(|| format!("{stack}_{}", key.text));
+    let renamed_from = map.read("renamed_from", forms::word);
+    let first = renamed_from.as_deref().unwrap_or(&key.text);
+    let name = map.read("name", forms::text).unwrap_or_else(|| format!("{stack}_{first}"));
     let volume = Volume {
         address: Address::new("volume", &key.text),
+        was: renamed_from.map(|old| Address::new("volume", old)),
         name,
         stack,
         external: map.read("external", forms::boolean).unwrap_or(false),

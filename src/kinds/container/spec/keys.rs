@@ -110,6 +110,7 @@ pub(in crate::kinds::container) const KEYS: &[Described] = &[
         "A GPU; with `auto` whichever there is, or none",
     ),
     key("gpus", Form::Either(&[Form::Text, Form::List(&Form::Map(gpu::DEVICE_KEYS))]), "GPUs in Compose's words"),
+    key("renamed_from", Form::Text, "What it was called here before: that container gives way to this one"),
     key("deploy", Form::Map(DEPLOY_KEYS), "Limits and reservations in Compose's words"),
 ];
 

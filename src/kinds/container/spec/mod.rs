@@ -86,6 +86,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         security,
         secrets: secrets::read(&mut map),
         gpu: map.read("gpu", gpu::read),
+        was: map.read("renamed_from", forms::word).map(|old| Address::new("container", old)),
         boot_waits: Vec::new(),
         siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
