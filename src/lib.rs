@@ -28,7 +28,7 @@
 //! | [`stack`] | bytes to a `Stack`: YAML with places, variables, overlays, Compose's forms | know a kind |
 //! | [`desired`] | a `Stack` to resources; the trait of a resource, the struct of a kind | do I/O |
 //! | [`graph`] | the dependency DAG, its order and cycles | know what a kind is |
-//! | [`kinds`] | directory, network, volume, image, container, service | do I/O, compare by itself |
+//! | [`kinds`] | directory, file, network, volume, secret, config, image, container, service, timer | do I/O, compare by itself |
 //! | [`plan`] | three-way diff, order, preflight: `Plan` | do I/O, look at a clock |
 //! | [`machine`] | the only effects | decide what is done |
 //! | [`execute`] | the walk over a plan, journal, undo | know podman or systemd |
