@@ -8,11 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Container;
-use super::observe::Lies;
-use crate::attributes::Attributes;
-use crate::change::{Action, AttributeChange, Cause, Risk, Severity};
+use crate::change::{Risk, Severity};
 use crate::diagnostic::Diagnostics;
-use crate::kinds::labels;
 use crate::observed::{Observed, Query, Seen};
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::Node;
@@ -131,24 +128,6 @@ pub(super) fn query(container: &Container, query: &mut Query) {
 /// What it is given now.
 pub(super) fn devices(container: &Container, observed: &Observed) -> BTreeSet<String> {
     container.gpu.map(|gpu| gpu.devices(observed)).unwrap_or_default().into_iter().collect()
-}
-
-/// A card that came or went since it was made.
-pub(super) fn outdated(container: &Container, observed: &Observed) -> Option<AttributeChange> {
-    if container.gpu != Some(Gpu::Auto) {
-        return None;
-    }
-    let subject = Lies::of(container, observed).subject(container)?;
-    let last: Attributes = labels::last_applied(&subject.labels)?;
-    let before = last.get(FOUND).cloned().unwrap_or_else(|| json!([]));
-    let after = json!(devices(container, observed));
-    (last.get("gpu") == Some(&json!("auto")) && before != after).then(|| AttributeChange {
-        path: FOUND.to_owned(),
-        before,
-        after,
-        cause: Cause::Machine,
-        on_change: Action::Replace,
-    })
 }
 
 /// What it is to have and the machine has not.

@@ -8,6 +8,7 @@ mod conflicts;
 mod create;
 mod gpu;
 mod observe;
+mod outdated;
 mod secrets;
 mod security;
 mod settings;
@@ -381,10 +382,7 @@ impl Resource for Container {
     }
 
     fn outdated(&self, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
-        let mut outdated = secrets::outdated(self, observed, neighbours);
-        outdated.extend(gpu::outdated(self, observed));
-        outdated.extend(observe::renewed_image(self, observed, neighbours));
-        outdated
+        outdated::find(self, observed, neighbours)
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {

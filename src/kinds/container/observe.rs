@@ -7,10 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
 use super::{Container, MountSource, gpu, settings, systemd};
-use crate::address::Address;
 use crate::attributes::Attributes;
-use crate::change::{Action, AttributeChange, Cause};
-use crate::desired::{Neighbours, Object};
+use crate::desired::Object;
 use crate::kinds::{labels, secret};
 use crate::observed::{self, ContainerState, Observed, Seen, Sort};
 
@@ -199,22 +197,6 @@ fn image(container: &Container, subject: &observed::Container, observed: &Observ
         }
         Some(_) | None => made_from,
     }
-}
-
-/// Where the reference will name another image by the time that this container is due.
-pub(super) fn renewed_image(
-    container: &Container,
-    observed: &Observed,
-    neighbours: &Neighbours<'_>,
-) -> Option<AttributeChange> {
-    let after = neighbours.name_after(&Address::new("image", &container.image), observed)?;
-    (after != container.image).then(|| AttributeChange {
-        path: "image".to_owned(),
-        before: json!(container.image),
-        after: json!(after),
-        cause: Cause::File,
-        on_change: Action::Replace,
-    })
 }
 
 fn list(value: &Value) -> Value {

@@ -6,15 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map as JsonMap, Value, json};
 
 use super::Container;
-use super::observe::Lies;
 use crate::address::Address;
-use crate::change::{Action, AttributeChange, Cause};
 use crate::desired::Neighbours;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::ContainerCreate;
 use crate::effect::podman::SecretMount;
-use crate::kinds::secret;
-use crate::observed::{Observed, Sort};
+use crate::observed::Observed;
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::Node;
 
@@ -131,41 +128,4 @@ pub(super) fn create(uses: &Uses, versions: &Versions, body: &mut ContainerCreat
             }
         }
     }
-}
-
-/// What it was made with and is not to be made with any more.
-pub(super) fn outdated(
-    container: &Container,
-    observed: &Observed,
-    neighbours: &Neighbours<'_>,
-) -> Vec<AttributeChange> {
-    if observed.blind.contains_key(&Sort::Secrets) {
-        return Vec::new();
-    }
-    let Some(subject) = Lies::of(container, observed).subject(container) else { return Vec::new() };
-    let has = secret::versions_of(subject).unwrap_or_default();
-    let wanted = versions(container, observed, neighbours);
-    let changes = wanted.into_iter().filter_map(|(name, version)| {
-        let before = has.get(&name).filter(|before| **before != version)?;
-        // A version that is there already was made by a run that did not come as far as this container, or by hand.
-        let is_made = observed.secrets.contains_key(&version) || !observed.secrets.contains_key(before);
-        Some(AttributeChange {
-            path: format!("{}.{name}", secret::VERSIONS),
-            before: json!(before),
-            after: json!(version),
-            cause: if is_made { Cause::Machine } else { Cause::File },
-            on_change: Action::Replace,
-        })
-    });
-    changes.collect()
-}
-
-/// The versions that nobody may need once this container is made anew: not the newest of a secret that it only lets go of.
-pub(super) fn superseded(lies: Lies<'_>, observed: &Observed, neighbours: &Neighbours<'_>) -> BTreeSet<String> {
-    let old = [lies.live, lies.parked, lies.next].into_iter().flatten().filter_map(secret::versions_of).flatten();
-    let is_old = |(secret, name): &(String, String)| {
-        let newest = secret.parse().ok().and_then(|address| neighbours.name_after(&address, observed));
-        newest.is_some_and(|newest| newest != *name)
-    };
-    old.filter(is_old).map(|(_, name)| name).collect()
 }

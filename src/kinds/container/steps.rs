@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
 use super::observe::{Lies, is_as_desired};
-use super::{Container, create, secrets, systemd};
+use super::{Container, create, outdated, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
@@ -28,7 +28,7 @@ pub(super) fn steps(
 ) -> Steps {
     let lies = Lies::of(container, observed);
     let found = create::Found::of(container, observed, neighbours);
-    let superseded = secrets::superseded(lies, observed, neighbours);
+    let superseded = outdated::superseded(lies, observed, neighbours);
     let unit = observed.units.get(&container.unit_name());
     let is_down = unit.is_none_or(|unit| ["inactive", "failed"].contains(&unit.active.as_str()));
     let is_stray = neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running);

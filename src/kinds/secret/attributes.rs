@@ -11,3 +11,12 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("labels", Action::Replace).keys(),
     attribute(super::SUPERSEDED, Action::Finish).state(),
 ];
+
+/// Of a config, which podman keeps as a secret too.
+pub(in crate::kinds) const OF_A_CONFIG: &[Attribute] = &[
+    attribute("content", Action::Replace).blind(),
+    attribute("file", Action::Replace).blind(),
+    attribute("environment", Action::Replace).blind(),
+    attribute("labels", Action::Replace).keys(),
+    attribute(super::SUPERSEDED, Action::Finish).state(),
+];

@@ -22,10 +22,11 @@ use crate::observed::{self, Observed, Query, Seen, Sort};
 /// In last-applied: the key that values were hashed with. With another key they are hashed anew.
 const KEY: &str = "hash_key";
 /// The row of the versions that nobody needs any more.
-pub(super) const SUPERSEDED: &str = "superseded";
+const SUPERSEDED: &str = "superseded";
 /// In last-applied of a container: address of a secret -> the version that it was made with.
 pub(super) const VERSIONS: &str = "secret_versions";
 
+pub(super) use attributes::OF_A_CONFIG;
 pub(super) use spec::{CONFIG_KEYS, read_config};
 
 pub static KIND: Kind = Kind {
@@ -131,7 +132,7 @@ impl Secret {
     }
 
     fn table(&self) -> &'static [Attribute] {
-        if self.address.kind() == KIND.name { KIND.attributes } else { super::config::KIND.attributes }
+        if self.address.kind() == KIND.name { attributes::ATTRIBUTES } else { OF_A_CONFIG }
     }
 
     /// Without what is a state of the machine.

@@ -4,7 +4,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "podman tells by no event that a port is free again")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podman_api::models::Subnet;
@@ -18,7 +17,7 @@ use super::failure::CallError;
 use super::look::{image, inspect, list, logs_tail, network, volume};
 use super::pull;
 use super::secrets;
-use super::shapes::or_default;
+use super::shapes::{is_ours, or_default};
 use crate::effect::podman::HealthConfig;
 use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
 use crate::machine::{Failure, FailureKind, Progress};
@@ -60,11 +59,6 @@ pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progres
         Podman::CreateSecret(wanted) => secrets::create(client, wanted).await,
         Podman::RemoveSecret { name, named_in } => secrets::remove(client, name, named_in, progress).await,
     }
-}
-
-/// Is that what we were about to create? Every label that we would have given says so.
-pub(super) fn is_ours(have: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
-    !wanted.is_empty() && wanted.iter().all(|(key, value)| have.get(key) == Some(value))
 }
 
 fn not_found(sort: &str, name: &str) -> Failure {

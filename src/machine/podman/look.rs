@@ -9,12 +9,9 @@ use serde_json::{Value, json};
 use super::Podman;
 use super::client::{Client, LOOK, part, query, within};
 use super::failure::CallError;
-use super::remote;
-use super::secrets;
 use super::shapes::{ImageRow, NetworkRow, Row, VolumeRow, health, inspected};
-use crate::attributes::Hidden;
 use crate::machine::{Failure, FailureKind};
-use crate::observed::{Container, Engine, Health, Image, Network, RemoteImage, Secret, Volume};
+use crate::observed::{Container, Engine, Health, Image, Network, Volume};
 
 /// Bytes of one line of a container's log, so that a binary blob does not fill the screen.
 const LINE_BYTES_MAX: usize = 2000;
@@ -94,34 +91,12 @@ impl Podman {
         Ok(rows.into_iter().map(Volume::from).collect())
     }
 
-    /// # Errors
-    /// Podman did not answer.
-    pub async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
-        secrets::list(&self.client).await.map_err(|error| self.client.failure(error))
-    }
-
-    /// What a secret holds; None: there is none of that name.
-    ///
-    /// # Errors
-    /// Podman did not answer.
-    pub async fn secret_value(&self, name: &str) -> Result<Option<Hidden>, Failure> {
-        secrets::value(&self.client, name).await.map_err(|error| self.client.failure(error))
-    }
-
     /// The local image that create would take for this reference; not one whose id merely begins like it.
     ///
     /// # Errors
     /// Podman did not answer, or the reference is none.
     pub async fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
         image(&self.client, reference).await.map_err(|error| self.client.failure(error))
-    }
-
-    /// What the registry has under this reference.
-    ///
-    /// # Errors
-    /// The registry did not answer, or has nothing of that name; or podman did not.
-    pub async fn remote_image(&self, reference: &str) -> Result<RemoteImage, Failure> {
-        remote::image(&self.client, reference).await
     }
 
     /// The last lines of the container's log, oldest first. Of a container that is gone there are none.

@@ -33,7 +33,17 @@ struct Entry {
     digest: String,
 }
 
-pub(super) async fn image(client: &Client, reference: &str) -> Result<RemoteImage, Failure> {
+impl super::Podman {
+    /// What the registry has under this reference.
+    ///
+    /// # Errors
+    /// The registry did not answer, or has nothing of that name; or podman did not.
+    pub async fn remote_image(&self, reference: &str) -> Result<RemoteImage, Failure> {
+        image(&self.client, reference).await
+    }
+}
+
+async fn image(client: &Client, reference: &str) -> Result<RemoteImage, Failure> {
     let path = format!("/manifests/{}/json", part(reference));
     match within(PATIENCE, client.get_bytes(&path)).await {
         Ok(bytes) => {

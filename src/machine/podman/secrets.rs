@@ -5,23 +5,38 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::act::is_ours;
 use super::client::{CHANGE, Client, part, query};
 use super::failure::CallError;
 use super::look;
-use super::shapes::SecretRow;
+use super::shapes::{SecretRow, is_ours};
 use crate::attributes::Hidden;
 use crate::effect::{SecretCreate, SecretSource};
 use crate::machine::{Failure, FailureKind, Progress};
 use crate::observed::Secret;
 
-pub(super) async fn list(client: &Client) -> Result<Vec<Secret>, CallError> {
+impl super::Podman {
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
+        list(&self.client).await.map_err(|error| self.client.failure(error))
+    }
+
+    /// What a secret holds; None: there is none of that name.
+    ///
+    /// # Errors
+    /// Podman did not answer.
+    pub async fn secret_value(&self, name: &str) -> Result<Option<Hidden>, Failure> {
+        value(&self.client, name).await.map_err(|error| self.client.failure(error))
+    }
+}
+
+async fn list(client: &Client) -> Result<Vec<Secret>, CallError> {
     let rows: Vec<SecretRow> = client.get("/secrets/json").await?;
     Ok(rows.into_iter().map(Secret::from).collect())
 }
 
 /// Podman 5 answers it when asked with `showsecret`.
-pub(super) async fn value(client: &Client, name: &str) -> Result<Option<Hidden>, CallError> {
+async fn value(client: &Client, name: &str) -> Result<Option<Hidden>, CallError> {
     match client.get::<SecretRow>(&format!("/secrets/{}/json{}", part(name), query(&[("showsecret", "true")]))).await {
         Ok(row) => {
             let data = row.secret_data.clone();

@@ -14,6 +14,11 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
+/// Is that what we were about to create? Every label that we would have given says so.
+pub(super) fn is_ours(have: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    !wanted.is_empty() && wanted.iter().all(|(key, value)| have.get(key) == Some(value))
+}
+
 /// A row of `GET containers/json` (`pkg/domain/entities/types/container_ps.go`).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
