@@ -17,6 +17,7 @@
 
 mod ai_stack;
 mod changing;
+pub(crate) mod planned;
 mod process;
 mod readonly;
 mod rebooting;

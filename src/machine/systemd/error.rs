@@ -109,10 +109,16 @@ pub(super) fn is_missing(error: &zbus::Error) -> bool {
 fn kind_of_call(source: &zbus::Error) -> FailureKind {
     match source {
         zbus::Error::InputOutput(error) if error.kind() == std::io::ErrorKind::TimedOut => FailureKind::Timeout,
-        zbus::Error::InputOutput(_) => FailureKind::LostReply,
+        zbus::Error::FDO(error)
+            if matches!(**error, zbus::fdo::Error::NoReply(_) | zbus::fdo::Error::Disconnected(_)) =>
+        {
+            FailureKind::LostReply
+        }
         source if is_missing(source) => FailureKind::NotFound,
         source if name(source).is_some_and(|name| name.ends_with("Exists")) => FailureKind::Conflict,
-        _ => FailureKind::Refused,
+        zbus::Error::MethodError(..) | zbus::Error::FDO(_) => FailureKind::Refused,
+        // Nobody said no: the connection broke, or what came makes no sense, and the call may have been made.
+        _ => FailureKind::LostReply,
     }
 }
 
@@ -155,7 +161,18 @@ fn chain(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict;
+    use super::{Verdict, kind_of_call};
+    use crate::machine::FailureKind;
+
+    #[test]
+    fn only_an_answer_of_the_manager_says_that_nothing_was_done() {
+        assert_eq!(kind_of_call(&zbus::Error::IncorrectEndian), FailureKind::LostReply);
+        assert_eq!(kind_of_call(&zbus::Error::InvalidReply), FailureKind::LostReply);
+        let said = |error| kind_of_call(&zbus::Error::FDO(Box::new(error)));
+        assert_eq!(said(zbus::fdo::Error::AccessDenied(String::new())), FailureKind::Refused);
+        assert_eq!(said(zbus::fdo::Error::FileNotFound(String::new())), FailureKind::NotFound);
+        assert_eq!(said(zbus::fdo::Error::NoReply(String::new())), FailureKind::LostReply);
+    }
 
     #[test]
     fn a_verdict_says_what_happened_in_words() {

@@ -1,9 +1,8 @@
 //! Images that are built, and registries that are asked. What would break: a source that changed and nobody builds, a build that
 //! fails and takes the running container with it, a registry that is down and stops everything, and one that is asked unbidden.
 
-use serde_json::Value;
-
 use crate::host::Host;
+use crate::host::planned::{self, Planned, change};
 use crate::host::user::User;
 
 const STACK: &str = "\
@@ -23,19 +22,8 @@ LABEL word=$WORD
 COPY . /src/
 ";
 
-fn planned(user: &User) -> Vec<(String, String, Vec<String>)> {
-    let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let row = |change: &Value| {
-        let attributes = change["attributes"].as_array().into_iter().flatten();
-        let paths = attributes.map(|row| format!("{} {}", text(&row["path"]), text(&row["cause"])));
-        (text(&change["address"]), text(&change["action"]), paths.collect())
-    };
-    plan["changes"].as_array().into_iter().flatten().map(row).collect()
-}
-
-fn change(address: &str, action: &str, attributes: &[&str]) -> (String, String, Vec<String>) {
-    (address.to_owned(), action.to_owned(), attributes.iter().map(|text| (*text).to_owned()).collect())
+fn planned(user: &User) -> Vec<Planned> {
+    planned::planned(&user.stackctl(&["plan", "--format", "json"]).ok().json())
 }
 
 fn converges(user: &User) {

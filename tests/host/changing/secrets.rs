@@ -1,9 +1,10 @@
 //! Podman secrets. What would break: a generated value that is made again and signs everybody out, a rotation that its users do
 //! not hear of, an old version that is taken from under one who still needs it, and a value that can be read anywhere.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::host::Host;
+use crate::host::planned::{self, Planned, change};
 use crate::host::user::User;
 
 const STACK: &str = "\
@@ -59,21 +60,9 @@ impl Bench {
         names.lines().map(str::to_owned).collect()
     }
 
-    /// Address and action of every change, and what differs.
-    fn planned(&self) -> Vec<(String, String, Vec<String>)> {
-        let plan = self.stackctl(&["plan", "--format", "json"]).ok().json();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let row = |change: &Value| {
-            let attributes = change["attributes"].as_array().into_iter().flatten();
-            let paths = attributes.map(|row| format!("{} {}", text(&row["path"]), text(&row["cause"])));
-            (text(&change["address"]), text(&change["action"]), paths.collect())
-        };
-        plan["changes"].as_array().into_iter().flatten().map(row).collect()
+    fn planned(&self) -> Vec<Planned> {
+        planned::planned(&self.stackctl(&["plan", "--format", "json"]).ok().json())
     }
-}
-
-fn change(address: &str, action: &str, attributes: &[&str]) -> (String, String, Vec<String>) {
-    (address.to_owned(), action.to_owned(), attributes.iter().map(|text| (*text).to_owned()).collect())
 }
 
 #[test]

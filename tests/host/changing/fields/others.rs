@@ -1,6 +1,7 @@
 //! The rows of services, volumes and directories.
 
 use serde_json::{Value, json};
+use stackctl::desired::Kind;
 use stackctl::kinds::{config, directory, secret, service, timer, volume};
 
 use super::{
@@ -287,27 +288,16 @@ fn each_field_of_a_timer_comes_back() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same of a config.
-#[test]
-fn each_field_of_a_config_makes_the_next_version() -> anyhow::Result<()> {
-    let host = Host::get()?;
-    let user = host.user("fields-configs")?;
+/// A row that is not compared would leave the users of a secret, or of a config, with the old value.
+fn each_makes_the_next_version(kind: &Kind, user: &User, cases: &Cases) -> anyhow::Result<()> {
+    every_row_has_a_case(kind, &[cases]);
     for name in ["one", "two"] {
         user.write(name, name)?;
     }
-    let labels = |tier: &str| json!({ "content": "x", "labels": { "tier": tier } });
-    let cases = named(vec![
-        case("content", "replace", json!({ "content": "one" }), json!({ "content": "two" }))
-            .told(Value::Null, Value::Null),
-        case("file", "replace", json!({ "file": "one" }), json!({ "file": "two" })).told(Value::Null, Value::Null),
-        case("environment", "replace", json!({ "environment": "ONE" }), json!({ "environment": "TWO" }))
-            .told(Value::Null, Value::Null),
-        case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"),
-    ]);
-    every_row_has_a_case(&config::KIND, &[&cases]);
     let stackctl = |words: &[&str]| user.stackctl_with(&["ONE=1", "TWO=2"], words);
+    let key = kind.section.expect("its entries stand in a section");
     let write = |turn| {
-        let stack = json!({ "version": 1, "stack": STACK, "configs": section(&cases, &|_| json!({}), turn) });
+        let stack = json!({ "version": 1, "stack": STACK, key: section(cases, &|_| json!({}), turn) });
         user.write("stack.yaml", stack.to_string())
     };
     write(Turn::First)?;
@@ -315,44 +305,43 @@ fn each_field_of_a_config_makes_the_next_version() -> anyhow::Result<()> {
     stackctl(&["plan", "--detailed-exitcode"]).ok();
     write(Turn::Then)?;
     let changed = stackctl(&["plan", "--format", "json"]).ok().json();
-    assert_eq!(rows(&changed), expected("config", &cases));
+    assert_eq!(rows(&changed), expected(kind.name, cases));
     stackctl(&["apply", "-y"]).ok();
     stackctl(&["plan", "--detailed-exitcode"]).ok();
+    let versions = user.run("podman secret ls --format '{{.Name}}'").ok().stdout;
+    assert_eq!(versions.lines().count(), cases.len(), "{versions}");
+    assert!(versions.lines().all(|name| name.ends_with(".2")), "{versions}");
     Ok(())
 }
 
-/// A row of a secret that is not compared would leave its users with the old value.
-#[test]
-fn each_field_of_a_secret_makes_the_next_version() -> anyhow::Result<()> {
-    let host = Host::get()?;
-    let user = host.user("fields-secrets")?;
-    for name in ["one", "two"] {
-        user.write(name, name)?;
-    }
-    let generate = |length: u32| json!({ "generate": { "length": length } });
-    let labels = |tier: &str| json!({ "generate": {}, "labels": { "tier": tier } });
-    let cases = named(vec![
-        case("generate", "replace", generate(8), generate(9)).told(json!({ "length": 8 }), json!({ "length": 9 })),
+/// Those of a source that is another now.
+fn sources() -> Vec<Case> {
+    vec![
         case("file", "replace", json!({ "file": "one" }), json!({ "file": "two" })).told(Value::Null, Value::Null),
         case("environment", "replace", json!({ "environment": "ONE" }), json!({ "environment": "TWO" }))
             .told(Value::Null, Value::Null),
-        case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"),
-    ]);
-    every_row_has_a_case(&secret::KIND, &[&cases]);
-    let stackctl = |words: &[&str]| user.stackctl_with(&["ONE=1", "TWO=2"], words);
-    let write = |turn| {
-        let stack = json!({ "version": 1, "stack": STACK, "secrets": section(&cases, &|_| json!({}), turn) });
-        user.write("stack.yaml", stack.to_string())
-    };
-    write(Turn::First)?;
-    stackctl(&["apply", "-y"]).ok();
-    stackctl(&["plan", "--detailed-exitcode"]).ok();
-    write(Turn::Then)?;
-    let changed = stackctl(&["plan", "--format", "json"]).ok().json();
-    assert_eq!(rows(&changed), expected("secret", &cases));
-    stackctl(&["apply", "-y"]).ok();
-    stackctl(&["plan", "--detailed-exitcode"]).ok();
-    let versions = user.run("podman secret ls --format '{{.Name}}' | sort").ok().stdout;
-    assert_eq!(versions, "rows_environment.2\nrows_file.2\nrows_generate.2\nrows_labels.2\n");
-    Ok(())
+    ]
+}
+
+#[test]
+fn each_field_of_a_config_makes_the_next_version() -> anyhow::Result<()> {
+    let user = Host::get()?.user("fields-configs")?;
+    let labels = |tier: &str| json!({ "content": "x", "labels": { "tier": tier } });
+    let content = case("content", "replace", json!({ "content": "one" }), json!({ "content": "two" }));
+    let mut cases = sources();
+    cases.push(content.told(Value::Null, Value::Null));
+    cases.push(case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"));
+    each_makes_the_next_version(&config::KIND, &user, &named(cases))
+}
+
+#[test]
+fn each_field_of_a_secret_makes_the_next_version() -> anyhow::Result<()> {
+    let user = Host::get()?.user("fields-secrets")?;
+    let generate = |length: u32| json!({ "generate": { "length": length } });
+    let labels = |tier: &str| json!({ "generate": {}, "labels": { "tier": tier } });
+    let generated = case("generate", "replace", generate(8), generate(9));
+    let mut cases = sources();
+    cases.push(generated.told(json!({ "length": 8 }), json!({ "length": 9 })));
+    cases.push(case("labels", "replace", labels("one"), labels("two")).path("tier").told("one", "two"));
+    each_makes_the_next_version(&secret::KIND, &user, &named(cases))
 }
