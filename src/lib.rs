@@ -22,7 +22,7 @@
 //! # Where to find what
 //! | module | is for | may not |
 //! |---|---|---|
-//! | [`address`] [`attributes`] [`change`] [`hand_over`] [`probe`] [`diagnostic`] | the words everything else is said in | import anything but each other |
+//! | [`address`] [`attributes`] [`change`] [`hand_over`] [`probe`] [`time`] [`diagnostic`] | the words everything else is said in | import anything but each other |
 //! | [`effect`] | what can be done to the machine, one call each | carry a secret into a text |
 //! | [`observed`] | what was asked and what was seen | decide |
 //! | [`stack`] | bytes to a `Stack`: YAML with places, variables, overlays, Compose's forms | know a kind |
@@ -72,3 +72,4 @@ pub mod plan;
 pub mod probe;
 pub mod report;
 pub mod stack;
+pub mod time;

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hand_over", LEAVES),
     ("observed", LEAVES),
     ("probe", LEAVES),
+    ("time", LEAVES),
     ("stack", &["diagnostic"]),
     ("desired", &["stack", "graph", "+leaves"]),
     ("graph", &["desired", "+leaves"]),
@@ -33,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
 ];
-const LEAVES: &[&str] = &["address", "attributes", "change", "diagnostic", "effect", "hand_over", "observed", "probe"];
+const LEAVES: &[&str] =
+    &["address", "attributes", "change", "diagnostic", "effect", "hand_over", "observed", "probe", "time"];
 
 /// Folders of `kinds/` that are no kind: what several kinds share.
 const SHARED_BY_KINDS: &[&str] = &["unit"];

@@ -15,6 +15,9 @@ pub mod systemd;
 use crate::effect::Effect;
 use crate::observed::{Observed, Query};
 
+/// Of a log, where its last lines explain a failure: they still fit on a screen beside the rest.
+const LOG_LINES: usize = 20;
+
 /// Looking. Cannot change anything (podman's API service may be started by its socket, which systemd does).
 pub trait Observe {
     /// Answers what was asked, all at once. It does not fail: what cannot be told is `Unknown` in the answer.

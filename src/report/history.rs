@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{Look, Page, clipped, duration, escaped, padded, width, wrapped};
-use super::time::rfc3339;
 use super::words::{Colour, FORMAT_VERSION, WIDTH};
 use crate::ledger::{ChangeRow, RunDetail, RunRow, StepRow};
+use crate::time::rfc3339;
 
 /// What `history --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -17,7 +17,6 @@ pub mod run;
 pub mod schema;
 pub mod status;
 pub mod text;
-pub mod time;
 pub mod valid;
 pub mod value;
 pub mod words;

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{Look, Page, clipped, duration, escaped, padded, width, wrapped};
-use super::time::rfc3339;
 use super::words::{Colour, FORMAT_VERSION, WIDTH};
 use crate::address::Address;
+use crate::time::rfc3339;
 
 /// Whether a thing is as it should be while nothing changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::build;
 use super::client::{CHANGE, Client, STORAGE, part, query, within};
 use super::failure::CallError;
-use super::look::{image, inspect, list, logs_tail, network, volume};
+use super::look::{Tail, image, inspect, list, logs_tail, network, volume};
 use super::pull;
 use super::secrets;
 use super::shapes::{is_ours, or_default};
@@ -37,9 +37,6 @@ const PORT_RETRIES: [Duration; 5] = [
 
 /// Between two looks at a container that somebody is about to start. A look costs 2 ms.
 const NOT_STARTED_YET: Duration = Duration::from_millis(100);
-
-/// Lines of the log that explain why a container did not come up.
-const LOG_LINES: usize = 20;
 
 pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progress<'_>) -> Result<(), Failure> {
     match effect {
@@ -280,7 +277,7 @@ async fn start(client: &Client, name: &str) -> Result<(), Failure> {
         return Err(Failure { kind: FailureKind::Conflict, ..failure }.hint("see who holds the port:\nss -ltnup"));
     }
     failure.kind = FailureKind::NotUp;
-    Err(failure.log(logs_tail(client, name, LOG_LINES).await.unwrap_or_default()))
+    Err(failure.log(logs_tail(client, name, Tail::UpToNow).await.unwrap_or_default()))
 }
 
 fn is_taken_port(message: &str) -> bool {

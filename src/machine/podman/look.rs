@@ -10,11 +10,23 @@ use super::Podman;
 use super::client::{Client, LOOK, part, query, within};
 use super::failure::CallError;
 use super::shapes::{ImageRow, NetworkRow, Row, VolumeRow, health, inspected};
-use crate::machine::{Failure, FailureKind};
+use crate::machine::{Failure, FailureKind, LOG_LINES};
 use crate::observed::{Container, Engine, Health, Image, Network, Volume};
+use crate::time;
 
 /// Bytes of one line of a container's log, so that a binary blob does not fill the screen.
 const LINE_BYTES_MAX: usize = 2000;
+
+/// What a start that followed may have said until the log is read.
+const LINES_OF_A_NEW_START: usize = 500;
+
+/// Which last lines of a log.
+#[derive(Clone, Copy, Debug)]
+pub enum Tail {
+    UpToNow,
+    /// Without what it said since systemd started it again, where it did: for the reason why it ended.
+    UpToItsEnd,
+}
 
 /// The label that every object of ours carries; its value is the stack's name.
 const STACK_LABEL: &str = "io.stackctl.stack";
@@ -103,8 +115,8 @@ impl Podman {
     ///
     /// # Errors
     /// Podman did not answer, or the container's log driver cannot be read.
-    pub async fn logs_tail(&self, name: &str, lines: usize) -> Result<Vec<String>, Failure> {
-        logs_tail(&self.client, name, lines).await.map_err(|error| self.client.failure(error))
+    pub async fn logs_tail(&self, name: &str, tail: Tail) -> Result<Vec<String>, Failure> {
+        logs_tail(&self.client, name, tail).await.map_err(|error| self.client.failure(error))
     }
 
     /// How the container's own health check stands; None: there is no such container.
@@ -160,9 +172,19 @@ pub(super) async fn image(client: &Client, reference: &str) -> Result<Option<Ima
     }
 }
 
-pub(super) async fn logs_tail(client: &Client, name: &str, lines: usize) -> Result<Vec<String>, CallError> {
+pub(super) async fn logs_tail(client: &Client, name: &str, tail: Tail) -> Result<Vec<String>, CallError> {
     let Some(container) = inspect(client, name).await? else { return Ok(Vec::new()) };
-    let options = ContainerLogsOpts::builder().stdout(true).stderr(true).tail(lines.to_string()).build();
+    let until_us = match tail {
+        Tail::UpToItsEnd => restarted_between(&container),
+        Tail::UpToNow => None,
+    };
+    // Podman takes the last lines first and leaves out the late ones of them then (5.4).
+    let asked = LOG_LINES + until_us.map_or(0, |_| LINES_OF_A_NEW_START);
+    let mut options = ContainerLogsOpts::builder().stdout(true).stderr(true).tail(asked.to_string());
+    if let Some(until_us) = until_us {
+        options = options.until(format!("{}.{:06}", until_us / 1_000_000, until_us % 1_000_000));
+    }
+    let options = options.build();
     within(LOOK, async {
         let container = client.podman_api.containers().get(container.id);
         let mut chunks = container.logs(&options);
@@ -170,9 +192,19 @@ pub(super) async fn logs_tail(client: &Client, name: &str, lines: usize) -> Resu
         while let Some(chunk) = chunks.next().await {
             text.extend_from_slice(&chunk?);
         }
-        Ok(last_lines(&String::from_utf8_lossy(&text), lines))
+        Ok(last_lines(&String::from_utf8_lossy(&text), LOG_LINES))
     })
     .await
+}
+
+/// A moment between the last end of a container that runs again and the start that followed, in microseconds since 1970. The middle
+/// of the two: the last lines of a program are written down some ms after podman takes it for ended, the first ones some ms before
+/// it takes it for started (podman 5.4).
+fn restarted_between(container: &Container) -> Option<u64> {
+    let inspect = container.inspect.as_ref().filter(|_| container.is_running())?;
+    let ended_us = inspect.pointer("/State/FinishedAt").and_then(Value::as_str).and_then(time::parse)?;
+    let started_us = time::parse(&container.started_at)?;
+    (ended_us < started_us).then(|| ended_us + (started_us - ended_us) / 2)
 }
 
 /// The last lines, without line ends and control characters that would move the cursor.

@@ -30,7 +30,7 @@ mod tests;
 use crate::machine::{Failure, Progress};
 
 use client::Client;
-pub use look::HealthLog;
+pub use look::{HealthLog, Tail};
 pub use serve::serve;
 pub use socket::Socket;
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::observed::podman::PublishedPort;
 use crate::observed::{Container, ContainerState, Health, Image, Network, Secret, Volume};
+use crate::time::rfc3339;
 
 /// Null is what Go prints for an empty list or map.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
@@ -67,7 +68,7 @@ impl From<Row> for Container {
             state: container_state(&row.state),
             exit_code: row.exit_code,
             health: health(&row.status),
-            started_at: rfc3339(row.started_at),
+            started_at: started_at(row.started_at),
             pid: row.pid,
             networks: sorted(row.networks),
             ports,
@@ -124,28 +125,9 @@ pub(super) fn health(text: &str) -> Option<Health> {
 }
 
 /// Go's zero time lies before the epoch.
-fn rfc3339(unix_seconds: i64) -> String {
-    if unix_seconds <= 0 {
-        return String::new();
-    }
-    let (days, second_of_day) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01. Years are counted from March, so that the leap day comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const DAYS_TO_EPOCH: i64 = 719_468; // from 0000-03-01
-    const DAYS_IN_400_YEARS: i64 = 146_097;
-    let days = days + DAYS_TO_EPOCH;
-    let (era, day_of_era) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+fn started_at(unix_seconds: i64) -> String {
+    let seconds = u64::try_from(unix_seconds).ok().filter(|seconds| *seconds > 0);
+    seconds.map(|seconds| rfc3339(seconds * 1_000_000)).unwrap_or_default()
 }
 
 /// What of inspect is kept: what was configured and what state it is in. The rest are places in podman's storage,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{LOG_LINES, Real};
+use super::Real;
+use crate::machine::LOG_LINES;
+use crate::machine::podman::Tail;
 
 /// A journal of several GB on a slow disk is not worth waiting for.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -14,21 +16,23 @@ const JOURNAL_TIMEOUT: Duration = Duration::from_secs(3);
 const PODMAN_FAILED: std::ops::RangeInclusive<i32> = 125..=127;
 
 impl Real {
-    /// Of what failed, since `since_us` where that is known. A container's own log tells nothing of a start that podman refused; podman's
+    /// Of what failed, the journal since `since_us` where that is known. A container's own log tells nothing of a start that podman refused; podman's
     /// words are in the unit's journal then.
     pub(super) async fn log_of(
         &self,
         unit: Option<&str>,
         container: Option<&str>,
         since_us: Option<u64>,
-        exit_status: i32,
+        exit_status: Option<i32>,
     ) -> Vec<String> {
+        let tail = if exit_status.is_some() { Tail::UpToItsEnd } else { Tail::UpToNow };
         let mut log = Vec::new();
-        if let Some(container) = container.filter(|_| !PODMAN_FAILED.contains(&exit_status))
+        if let Some(container) =
+            container.filter(|_| !exit_status.is_some_and(|status| PODMAN_FAILED.contains(&status)))
             && let Ok(podman) = self.podman().await
         {
             // A log that cannot be read explains nothing; the failure itself is told all the same.
-            log = podman.logs_tail(container, LOG_LINES).await.unwrap_or_default();
+            log = podman.logs_tail(container, tail).await.unwrap_or_default();
         }
         match unit {
             Some(unit) if log.is_empty() => journal(unit, since_us).await,

@@ -130,9 +130,6 @@ impl Perform for Real {
     }
 }
 
-/// Lines of a log that explain a failure.
-const LOG_LINES: usize = 20;
-
 /// Where podman's client is, for the answer `there is none`.
 fn podman_is_installed(search: &[PathBuf]) -> bool {
     search.iter().any(|directory| directory.join("podman").is_file())

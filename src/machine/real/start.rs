@@ -71,7 +71,7 @@ impl Real {
             let (Call::Start { unit, container, .. } | Call::Restart { unit, container, .. }) = call else {
                 return Err(error.into());
             };
-            let log = self.log_of(Some(unit), container.as_deref(), Some(since_us), exit_status).await;
+            let log = self.log_of(Some(unit), container.as_deref(), Some(since_us), Some(exit_status)).await;
             let taken = port_is_taken(&log).map(str::to_owned);
             match (taken, pauses.next()) {
                 (Some(_), Some(pause)) if started.elapsed() < PORT_PATIENCE => {

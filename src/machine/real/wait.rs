@@ -299,7 +299,7 @@ impl Real {
             message.push_str(", ");
             message.push_str(&restarts_in_words(restarts));
         }
-        let log = self.log_of(subject.unit, subject.container, None, exit_code.unwrap_or(0)).await;
+        let log = self.log_of(subject.unit, subject.container, None, exit_code).await;
         Failure::new(FailureKind::NotUp, message).log(log)
     }
 }

@@ -160,11 +160,13 @@ fn a_crash_heals_by_itself() -> anyhow::Result<()> {
     let Stack { user, name } = &stack;
     let before = user.ids();
     for hand in ["kill", "stop -t 1"] {
-        let (_, started) = user.ids()[&format!("{name}-two")].clone();
+        // Systemd may bring it back within the second in which it started last.
+        let started = user.run(&format!("podman inspect -f '{{{{.State.StartedAt.UnixNano}}}}' {name}-two"));
+        let started = started.ok().line().to_owned();
         user.run(&format!("podman {hand} {name}-two")).ok();
         let again = format!(
             "for try in $(seq 100); do \
-             [ \"$(podman inspect -f '{{{{.State.Running}}}} {{{{.State.StartedAt.Unix}}}}' {name}-two)\" '>' 'true {started}' ] \
+             [ \"$(podman inspect -f '{{{{.State.Running}}}} {{{{.State.StartedAt.UnixNano}}}}' {name}-two)\" '>' 'true {started}' ] \
              && [ $(systemctl --user is-active podman-{name}-two) = active ] && exit 0; sleep 0.1; done; exit 1"
         );
         user.run(&again).ok();

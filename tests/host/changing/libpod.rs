@@ -11,7 +11,7 @@ use stackctl::effect::podman::{
     Subnet,
 };
 use stackctl::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman as Effect, VolumeCreate};
-use stackctl::machine::podman::Podman;
+use stackctl::machine::podman::{Podman, Tail};
 use stackctl::machine::{Failure, FailureKind};
 use stackctl::observed::{ContainerState, Health};
 
@@ -443,7 +443,9 @@ fn nothing_but_what_was_named_is_touched() -> anyhow::Result<()> {
 #[test]
 fn ends_health_and_logs_are_told() -> anyhow::Result<()> {
     let bench = Bench::new("libpod-ends")?;
-    let job = container("job", &["bash", "-c", "for i in {1..30}; do echo line $i; done; sleep 0.5; exit 7"]);
+    let first = ": > /again; for i in {1..30}; do echo line $i; done; sleep 0.5; exit 7";
+    let program = format!("[ ! -e /again ] || {{ echo again; exec sleep inf; }}; {first}");
+    let job = container("job", &["bash", "-c", &program]);
     bench.perform(&create(&job))?;
     let code = bench.wait(async {
         let wait = bench.podman.wait_exit("job");
@@ -454,8 +456,14 @@ fn ends_health_and_logs_are_told() -> anyhow::Result<()> {
         started.and(code)
     })?;
     assert_eq!(code, 7, "waited for from before its start");
-    let log = bench.wait(bench.podman.logs_tail("job", 3))?;
-    assert_eq!(log, ["line 28", "line 29", "line 30"]);
+    let expected: Vec<String> = (11..=30).map(|line| format!("line {line}")).collect();
+    assert_eq!(bench.wait(bench.podman.logs_tail("job", Tail::UpToNow))?, expected);
+    assert_eq!(bench.wait(bench.podman.logs_tail("job", Tail::UpToItsEnd))?, expected);
+    bench.perform(&start("job"))?;
+    bench.user.run("until podman logs --tail 1 job | grep -q again; do sleep 0.1; done").ok();
+    assert_eq!(bench.wait(bench.podman.logs_tail("job", Tail::UpToItsEnd))?, expected);
+    let log = bench.wait(bench.podman.logs_tail("job", Tail::UpToNow))?;
+    assert_eq!((log.len(), log[19].as_str()), (20, "again"));
 
     let sick = ContainerCreate {
         healthconfig: Some(HealthConfig {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::desired::{Desired, Liveness, Resource};
 use crate::observed::{Container, ContainerState, Health, Observed, Query, Seen, Sort, Unit};
 use crate::report::status::{Row, State};
-use crate::report::time::parse;
+use crate::time::parse;
 
 /// What `status` wants to know beyond a plan: each probe's answer, each unit's details.
 pub(super) fn ask(desired: &Desired, query: &mut Query) {
