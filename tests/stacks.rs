@@ -159,3 +159,30 @@ fn a_program_cannot_smuggle_in_an_option_of_systemd() {
         assert_eq!(found.len(), 1, "{exec}: {text}");
     }
 }
+
+#[test]
+fn what_belongs_to_the_network_is_its_owners() {
+    check(
+        "containers:
+  vpn: { image: localhost/x:1 }
+  web:
+    image: localhost/x:1
+    network_mode: service:vpn
+    ports: [\"127.0.0.1:8080:80\"]
+    dns: [9.9.9.9]
+    extra_hosts: { a: 10.0.0.1 }
+  both: { image: localhost/x:1, network_mode: \"container:other\", networks: [default] }
+  lost: { image: localhost/x:1, pid: \"service:nobody\" }
+  odd: { image: localhost/x:1, ipc: \"pod:x\" }
+",
+        &[
+            ("Contradiction", 8, 12),
+            ("Contradiction", 9, 10),
+            ("Contradiction", 10, 18),
+            ("Contradiction", 11, 47),
+            ("Reference to nothing", 12, 38),
+            ("Unknown value", 13, 37),
+        ],
+        &["move `ports` to that container", "there is no container `nobody`", "or another container's: `service:NAME`"],
+    );
+}

@@ -103,7 +103,7 @@ const MACHINE: &[&str] = &[
 ];
 
 /// Beginnings of the codes for what another owns, what there is too little of, and what is not there or not as it has to be.
-const CONFLICTS: &[&str] = &["PORT_", "NAME_", "STALE_", "DISK_", "UNIT_", "PATH_", "IMAGE_", "GPU_"];
+const CONFLICTS: &[&str] = &["PORT_", "NAME_", "STALE_", "DISK_", "UNIT_", "PATH_", "IMAGE_", "GPU_", "NAMESPACE_"];
 
 /// What a risk that keeps `apply` from starting makes of its exit code: conflicts and the machine are 6, guards of data 4.
 pub fn exit_of(risk: &Risk) -> Exit {
@@ -255,6 +255,7 @@ mod tests {
     fn conflicts_and_the_machine_are_six_and_guards_four() {
         for (code, exit) in [
             ("PORT_TAKEN", Exit::Preflight),
+            ("NAMESPACE_IN_USE", Exit::Preflight),
             ("NAME_OWNED_BY_OTHER", Exit::Preflight),
             ("STALE_PREDECESSOR", Exit::Preflight),
             ("DISK_SHORT", Exit::Preflight),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes, Secrets};
-use crate::change::{Action, AttributeChange, Risk, Steps};
+use crate::change::{Action, AttributeChange, Risk, Step, Steps};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::observed::{Observed, Query, Seen};
@@ -97,7 +97,7 @@ pub struct Liveness {
 }
 
 /// One thing that the file declares.
-pub trait Resource: std::fmt::Debug {
+pub trait Resource: std::fmt::Debug + std::any::Any {
     fn address(&self) -> &Address;
 
     /// What the user set, canonical.
@@ -134,6 +134,21 @@ pub trait Resource: std::fmt::Debug {
 
     /// The calls that bring the object from what was seen to what is desired.
     fn steps(&self, difference: &Difference, observed: &Observed, graph: &Neighbours<'_>) -> Steps;
+
+    /// Whose namespaces what is there of it lives in: it cannot stay where one of those is made anew.
+    fn lives_in(&self, _observed: &Observed) -> Vec<Home> {
+        Vec::new()
+    }
+
+    /// The calls of all `members` in one, of which this is the first: those that live in one another's namespaces.
+    fn steps_together(
+        &self,
+        _members: &[(&dyn Resource, &Difference)],
+        _observed: &Observed,
+        _neighbours: &Neighbours<'_>,
+    ) -> Vec<Step> {
+        Vec::new()
+    }
 
     /// Facts that only the ledger can keep, read off the machine after a successful change: kind of fact -> value.
     fn facts(&self, _observed: &Observed) -> BTreeMap<&'static str, Value> {
@@ -179,6 +194,14 @@ pub trait Resource: std::fmt::Debug {
     fn span(&self) -> Option<Span> {
         None
     }
+}
+
+/// Whose namespace something lives in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    pub of: Address,
+    /// It is a half of a replace that did not come to its end.
+    pub half: bool,
 }
 
 /// A claim on a host port.

@@ -1,6 +1,6 @@
 //! What podman shows of its objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -73,6 +73,13 @@ impl Container {
         let own = |alias: &str| alias.len() == 12 && self.id.starts_with(alias);
         let aliases = aliases.into_iter().flatten().filter_map(Value::as_str).filter(|alias| !own(alias));
         aliases.map(str::to_owned).collect()
+    }
+
+    /// Ids of those that podman starts with it and does not remove before it: whose namespaces it lives in. Empty where it was not
+    /// inspected.
+    pub fn needs(&self) -> BTreeSet<&str> {
+        let ids = self.inspect.as_ref().and_then(|inspect| inspect["Dependencies"].as_array());
+        ids.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     pub fn is_running(&self) -> bool {

@@ -65,15 +65,34 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
         return;
     }
     let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
-    for (kind, owned) in prunable(inputs) {
+    let going = prunable(inputs);
+    let homes = homes(&going, inputs);
+    let hosts = hosts(&going, inputs.observed);
+    for (kind, owned) in going {
         let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
         gone.insert(owned.address.clone(), removal(owned.address, steps, "it is no longer in the stack file"));
     }
-    let afters = dependents(&BTreeMap::new(), &gone);
+    let mut afters = dependents(&BTreeMap::new(), &gone);
+    let is_changed = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
+    let homes: Vec<(Address, Address)> =
+        homes.into_iter().filter(|(tenant, _)| gone.contains_key(tenant) || is_changed(tenant)).collect();
+    for (tenant, home) in &homes {
+        afters.entry(home.clone()).or_default().insert(tenant.clone());
+    }
     let done = |on: &Address| After { on: on.clone(), until: Until::Done };
     let ended = |on: &Address| After { on: on.clone(), until: Until::Ended };
-    let first: Vec<After> = gone.keys().filter(|address| address.kind() != "network").map(ended).collect();
+    let late = late(&homes, is_changed);
+    let is_late = |address: &Address| address.kind() == "network" || late.contains(address);
+    let first: Vec<After> = gone.keys().filter(|address| !is_late(address)).map(ended).collect();
     for change in &mut plan.changes {
+        // Who lives with what is made anew is gone before, or that is left alone.
+        let parks = |host: &str| {
+            let is_its = |effect: &Effect| matches!(effect, Effect::Podman(Podman::RenameContainer { from, .. }) if from == host);
+            change.steps.main.iter().any(|step| is_its(&step.effect))
+        };
+        let tenants: Vec<After> =
+            hosts.iter().filter(|(_, host)| parks(host)).map(|(tenant, _)| done(tenant)).collect();
+        change.after.extend(tenants);
         let does = |what: fn(&Effect) -> bool| change.steps.main.iter().any(|step| what(&step.effect));
         // A network that is made anew is taken from under nobody who is about to go.
         if does(|effect| matches!(effect, Effect::Podman(Podman::RemoveNetwork { .. }))) {
@@ -98,12 +117,59 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
     order::sort(&mut plan.changes);
 }
 
+/// Who lives in the namespaces of what goes, with whose they are: podman lets a container go after those alone.
+fn homes(going: &[(&'static Kind, Owned)], inputs: &Inputs<'_>) -> Vec<(Address, Address)> {
+    let going: BTreeMap<&String, &Address> =
+        going.iter().flat_map(|(_, owned)| owned.names.iter().map(|name| (name, &owned.address))).collect();
+    let resources = &inputs.desired.resources;
+    let staying = resources.iter().flat_map(|(address, resource)| {
+        resource.lives_in(inputs.observed).into_iter().map(move |home| (address.clone(), home.of))
+    });
+    let tenants =
+        inputs.observed.containers.values().filter_map(|found| Some((*going.get(&found.name)?, found.needs())));
+    let leaving = tenants.flat_map(|(tenant, needs)| {
+        let homes = inputs.observed.containers.values().filter(move |home| needs.contains(home.id.as_str()));
+        homes.filter_map(|home| Some((tenant.clone(), (*going.get(&home.name)?).clone()))).collect::<Vec<_>>()
+    });
+    let is_gone = |home: &Address| going.values().any(|address| *address == home);
+    staying.filter(|(_, home)| is_gone(home)).chain(leaving).filter(|(tenant, home)| tenant != home).collect()
+}
+
+/// The containers with whom what goes lives, by name.
+fn hosts(going: &[(&'static Kind, Owned)], observed: &Observed) -> Vec<(Address, String)> {
+    let tenants = going.iter().flat_map(|(_, owned)| {
+        owned.names.iter().filter_map(|name| Some((&owned.address, observed.containers.get(name)?.needs())))
+    });
+    let hosts = tenants.flat_map(|(tenant, needs)| {
+        let hosts = observed.containers.values().filter(move |host| needs.contains(host.id.as_str()));
+        hosts.map(|host| (tenant.clone(), host.name.clone()))
+    });
+    hosts.collect()
+}
+
+/// Those with whom somebody lives who stays, and whom they live with: they go last.
+fn late(homes: &[(Address, Address)], stays: impl Fn(&Address) -> bool) -> BTreeSet<Address> {
+    let mut late: BTreeSet<Address> = BTreeSet::new();
+    loop {
+        let is_new =
+            |(tenant, home): &&(Address, Address)| !late.contains(home) && (stays(tenant) || late.contains(tenant));
+        let Some((_, home)) = homes.iter().find(is_new) else { return late };
+        late.insert(home.clone());
+    }
+}
+
 /// What is seen where what left the file is gone: its containers, and with them the ports that they hold.
 pub(super) fn without_orphans(inputs: &Inputs<'_>) -> Option<Observed> {
     if !inputs.options.prune {
         return None;
     }
-    let names: BTreeSet<String> = prunable(inputs).into_iter().flat_map(|(_, owned)| owned.names).collect();
+    let mut going = prunable(inputs);
+    // With whom somebody lives who stays, it goes last, and is there until then.
+    let homes = homes(&going, inputs);
+    let is_going = |address: &Address| going.iter().any(|(_, owned)| owned.address == *address);
+    let late = late(&homes, |tenant| !is_going(tenant));
+    going.retain(|(_, owned)| !late.contains(&owned.address));
+    let names: BTreeSet<String> = going.into_iter().flat_map(|(_, owned)| owned.names).collect();
     let gone = inputs.observed.containers.values().filter(|container| names.contains(&container.name));
     let ports: BTreeSet<u16> = gone
         .filter(|container| container.is_running())
@@ -128,15 +194,19 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let resources = &inputs.desired.resources;
     let mut plan = Plan { stack: inputs.desired.stack.clone(), ..Plan::default() };
     let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
-    for kind in inputs.kinds {
-        for owned in (kind.owned)(inputs.observed, &inputs.desired.stack) {
-            if kind.holds_data {
-                plan.kept.push(Kept { address: owned.address, place: owned.names.join(", ") });
-                continue;
-            }
-            let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
-            gone.insert(owned.address.clone(), removal(owned.address, steps, "the stack is taken down"));
+    let owned = |kind: &&'static Kind| {
+        let kind = *kind;
+        (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (kind, owned))
+    };
+    let owned: Vec<(&'static Kind, Owned)> = inputs.kinds.iter().flat_map(owned).collect();
+    for (kind, owned) in &owned {
+        let address = owned.address.clone();
+        if kind.holds_data {
+            plan.kept.push(Kept { address, place: owned.names.join(", ") });
+            continue;
         }
+        let steps = (kind.remove)(owned, inputs.observed, inputs.context);
+        gone.insert(address.clone(), removal(address, steps, "the stack is taken down"));
     }
     for resource in resources.values().filter(|resource| inputs.kind(resource.address()).holds_data) {
         let address = resource.address();
@@ -149,7 +219,12 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let mut order = inputs.graph.order();
     order.reverse();
     order.extend(gone.keys().filter(|address| !resources.contains_key(address)).cloned().collect::<Vec<_>>());
-    let afters = dependents(resources, &gone);
+    let mut afters = dependents(resources, &gone);
+    for (tenant, home) in homes(&owned, inputs) {
+        // What the file says by now does not count for what was made before.
+        afters.entry(tenant.clone()).or_default().remove(&home);
+        afters.entry(home).or_default().insert(tenant);
+    }
     for address in order {
         if let Some(mut change) = gone.remove(&address) {
             let after = afters.get(&address).cloned().unwrap_or_default().into_iter();

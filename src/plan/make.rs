@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::together::{self, Homes};
 use super::{Inputs, Plan, Unknown, diff, going, hand_over, order, ports, preflight};
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
@@ -15,7 +16,8 @@ use crate::observed::{Observed, Seen};
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let Inputs { desired, graph, observed, context: _, kinds: _, options } = inputs;
     let resources = &desired.resources;
-    let order = options.scope(resources, &graph.order());
+    let homes = Homes::of(inputs);
+    let order = options.scope(resources, &graph.order(), &homes);
     let mut plan = Plan { stack: desired.stack.clone(), ..Plan::default() };
     let mut differences = BTreeMap::new();
     for address in &order {
@@ -31,6 +33,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             Err(why) => plan.unknown.push(Unknown { address: address.clone(), why }),
         }
     }
+    let groups = homes.groups(&mut differences, &order);
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
     let restarts = order::restarts(&actions, resources, &order);
     let neighbours = inputs.neighbours();
@@ -38,7 +41,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let seen = without_orphans.as_ref().unwrap_or(observed);
     for address in &order {
         let resource = resources[address].as_ref();
-        let risks = resource.conflicts(seen);
+        let mut risks = resource.conflicts(seen);
+        if differences.get(address).is_some_and(|found| found.action == Action::Replace) {
+            risks.extend(homes.left_behind(address, &order));
+        }
         let change = match (differences.remove(address), restarts.get(address)) {
             (Some(found), because) => Some(changed(resource, found, because, &neighbours, seen)),
             (None, Some(because)) if !is_unknown(&plan, address) => {
@@ -62,6 +68,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         }
     }
     order::link(&mut plan.changes, resources, &order, neighbours.systemd);
+    together::join(&mut plan.changes, &groups, seen, &neighbours);
+    order::sort(&mut plan.changes);
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
     going::prune(&mut plan, inputs);
     order::pulls_before_stops(&mut plan.changes);
@@ -161,6 +169,7 @@ fn reasons(found: &Difference) -> Vec<String> {
         reasons.push(match (path.as_str(), cause, found.action) {
             ("exists", Cause::Machine, _) => "it was there after an earlier apply and is gone".to_owned(),
             ("exists", _, _) => "it does not exist yet".to_owned(),
+            (together::ALONG, _, _) => "whom it lives with is made anew".to_owned(),
             (path, _, Action::Replace) if *on_change == Action::Replace => format!("{path}: {who}; forces replace"),
             (path, _, _) => format!("{path}: {who}"),
         });

@@ -12,6 +12,7 @@ mod order;
 mod ports;
 pub mod preflight;
 mod saved;
+mod together;
 
 use crate::address::Address;
 use crate::change::{Action, Change, Risk, Severity};

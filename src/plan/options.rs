@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::together::Homes;
 use crate::address::Address;
 use crate::desired::Resource;
 
@@ -33,7 +34,12 @@ impl Options {
     }
 
     /// Those of `order`, dependencies first, that the plan is about.
-    pub(super) fn scope(&self, resources: &BTreeMap<Address, Box<dyn Resource>>, order: &[Address]) -> Vec<Address> {
+    pub(super) fn scope(
+        &self,
+        resources: &BTreeMap<Address, Box<dyn Resource>>,
+        order: &[Address],
+        homes: &Homes,
+    ) -> Vec<Address> {
         let needs = |address: &Address| resources[address].dependencies().into_iter().map(|dependency| dependency.on);
         let mut wanted = self.targets.clone();
         if !wanted.is_empty() {
@@ -42,6 +48,8 @@ impl Options {
                     wanted.extend(needs(address));
                 }
             }
+            // Who lives with one of them cannot stay where that is made anew.
+            wanted = homes.with_tenants(wanted);
         }
         let mut barred = self.excludes.clone();
         if !barred.is_empty() {

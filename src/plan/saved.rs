@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::together::Homes;
 use super::{Inputs, Options, Plan};
 use crate::address::Address;
 use crate::change::Change;
@@ -63,7 +64,7 @@ impl Saved {
             let told = format!("{:?} {:?} {ids:?}", resource.attributes(), resource.seen(inputs.observed));
             (address.to_string(), secrets.hash(&told))
         };
-        let order = inputs.options.scope(resources, &inputs.graph.order());
+        let order = inputs.options.scope(resources, &inputs.graph.order(), &Homes::of(inputs));
         let steps = |change: &Change| {
             (change.address.to_string(), change.steps.all().map(|step| step.effect.to_string()).collect())
         };

@@ -24,6 +24,7 @@ mod owners;
 mod pulling;
 mod renaming;
 mod secrets;
+mod sharing;
 mod starting;
 mod timers;
 mod waiting;

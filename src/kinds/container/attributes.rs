@@ -124,7 +124,7 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("volume_options", volume_options(container));
     attributes.set_given("networks", networks(container));
     match &container.mode {
-        NetworkMode::Bridge => {}
+        NetworkMode::Bridge | NetworkMode::Joined => {}
         NetworkMode::Pasta(options) if options.is_empty() => attributes.set("network_mode", "pasta"),
         NetworkMode::Pasta(options) => attributes.set("network_mode", format!("pasta:{options}")),
         NetworkMode::Host => attributes.set("network_mode", "host"),
@@ -146,6 +146,7 @@ pub(super) fn created_with(container: &Container) -> Attributes {
     attributes.set_given("cpus", json!(container.cpus));
     attributes.set_given("pids_limit", json!(container.pids_limit));
     container.settings.attributes(&mut attributes);
+    container.namespaces.attributes(&mut attributes);
     attributes.set_given("secrets", secrets::attribute("secret", &container.secrets));
     attributes.set_given("configs", secrets::attribute("config", &container.secrets));
     attributes.set_given("security_opt", container.security.attribute());

@@ -18,7 +18,7 @@ use crate::observed::Observed;
 const CPU_PERIOD_US: u64 = 100_000;
 
 pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
-    let Found { versions, gpu_devices, new_volumes } = found;
+    let Found { versions, gpu_devices, new_volumes, called } = found;
     let mut spec = attributes::created_with(container);
     if !versions.is_empty() {
         spec.set(secret::VERSIONS, json!(versions));
@@ -53,7 +53,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         volumes,
         portmappings: ports(container),
         expose: exposed(container),
-        netns: namespace(&container.mode),
+        netns: Namespace::from(&container.mode),
         networks: networks(container),
         hostadd: container.extra_hosts.clone(),
         healthconfig: container.healthcheck.as_ref().and_then(health),
@@ -70,6 +70,8 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         ..ContainerCreate::default()
     };
     container.settings.create(&mut body);
+    let name_of = |name: &str| called.get(name).map_or_else(|| name.to_owned(), String::clone);
+    container.namespaces.create(&name_of, &mut body);
     container.security.create(&mut body);
     secrets::create(&container.secrets, versions, &mut body);
     body
@@ -82,6 +84,8 @@ pub(super) struct Found {
     pub(super) gpu_devices: BTreeSet<String>,
     /// Names of the volumes that are made in the same plan.
     pub(super) new_volumes: BTreeSet<String>,
+    /// Containers that go by another name while this one is made.
+    pub(super) called: BTreeMap<String, String>,
 }
 
 impl Found {
@@ -94,6 +98,7 @@ impl Found {
             versions: secrets::versions(container, observed, neighbours),
             gpu_devices: gpu::devices(container, observed),
             new_volumes: container.mounts.values().filter_map(is_new).collect(),
+            called: BTreeMap::new(),
         }
     }
 }
@@ -104,7 +109,9 @@ fn network_options(mode: &NetworkMode) -> BTreeMap<String, Vec<String>> {
         NetworkMode::Pasta(options) if !options.is_empty() => {
             BTreeMap::from([("pasta".to_owned(), options.split(',').map(str::to_owned).collect())])
         }
-        NetworkMode::Pasta(_) | NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => BTreeMap::new(),
+        NetworkMode::Pasta(_) | NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None | NetworkMode::Joined => {
+            BTreeMap::new()
+        }
     }
 }
 
@@ -168,16 +175,6 @@ fn exposed(container: &Container) -> BTreeMap<u16, String> {
         protocols.push_str(protocol);
     }
     exposed
-}
-
-fn namespace(mode: &NetworkMode) -> Namespace {
-    let nsmode = match mode {
-        NetworkMode::Pasta(_) => "pasta",
-        NetworkMode::Bridge => "bridge",
-        NetworkMode::Host => "host",
-        NetworkMode::None => "none",
-    };
-    Namespace { nsmode: nsmode.to_owned(), value: None }
 }
 
 fn networks(container: &Container) -> BTreeMap<String, Endpoint> {

@@ -7,6 +7,7 @@ mod attributes;
 mod conflicts;
 mod create;
 mod gpu;
+mod namespaces;
 mod observe;
 mod outdated;
 mod secrets;
@@ -15,6 +16,7 @@ mod settings;
 mod spec;
 mod steps;
 mod systemd;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,9 +28,9 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::Attributes;
-use crate::change::{AttributeChange, Risk, Steps};
+use crate::change::{AttributeChange, Risk, Step, Steps};
 use crate::desired::{
-    Condition, Context, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object, Resource,
+    Condition, Context, Declared, Dependency, Difference, Home, HostPort, Kind, Liveness, Neighbours, Object, Resource,
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
@@ -53,6 +55,10 @@ pub static KIND: Kind = Kind {
     owned: steps::owned,
     remove: steps::remove,
 };
+
+/// What the halves of a replace are called: the old one until the new one has proved itself, and the new one until it is its turn.
+const PARKED: &str = ".parked";
+const NEXT: &str = ".next";
 
 /// A container as the file declares it, every form normalised. `None` and empty mean that the user did not set it.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +105,7 @@ pub struct Container {
     cpus: Option<f64>,
     pids_limit: Option<i64>,
     settings: settings::Settings,
+    namespaces: namespaces::Namespaces,
     security: security::Security,
     secrets: secrets::Uses,
     gpu: Option<gpu::Gpu>,
@@ -185,6 +192,8 @@ enum NetworkMode {
     None,
     /// The default of rootless podman where no network is named, with its options (pasta(1)).
     Pasta(String),
+    /// Another container's, which [`namespaces::Namespaces`] names.
+    Joined,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,11 +265,11 @@ pub(super) struct UnitDependencies {
 
 impl Container {
     fn parked(&self) -> String {
-        format!("{}.parked", self.name)
+        format!("{}{PARKED}", self.name)
     }
 
     fn next(&self) -> String {
-        format!("{}.next", self.name)
+        format!("{}{NEXT}", self.name)
     }
 
     fn unit_name(&self) -> String {
@@ -353,6 +362,7 @@ impl Resource for Container {
 
     fn query(&self, query: &mut Query) {
         query.containers.insert(self.name.clone());
+        query.containers.extend(self.namespaces.strangers().cloned());
         systemd::unit(self).query(&self.context, query);
         quadlet::query(&self.context, query);
         query.listeners |= !self.ports.is_empty();
@@ -366,6 +376,11 @@ impl Resource for Container {
         query.containers.extend(lies.renamed.map(|renamed| renamed.name.clone()));
         if let Some(inspect) = &mut query.inspect_only {
             inspect.extend(observe::unlike(self, lies, observed).map(|found| found.name.clone()));
+            if !self.namespaces.hosts().is_empty() {
+                // Whose namespace it lives in, no list tells.
+                let there = [lies.live, lies.parked, lies.next].into_iter().flatten();
+                inspect.extend(there.map(|found| found.name.clone()));
+            }
         }
         // Whether the newcomer of a run that was killed has become healthy since.
         if lies.live.is_some() && lies.parked.is_some() {
@@ -388,6 +403,7 @@ impl Resource for Container {
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
         let mut risks = conflicts::find(self, observed);
         risks.extend(gpu::missing(self, observed));
+        risks.extend(namespaces::missing(self, observed));
         risks
     }
 
@@ -397,6 +413,19 @@ impl Resource for Container {
 
     fn steps(&self, difference: &Difference, observed: &Observed, neighbours: &Neighbours<'_>) -> Steps {
         steps::steps(self, difference, observed, neighbours)
+    }
+
+    fn lives_in(&self, observed: &Observed) -> Vec<Home> {
+        together::homes(self, observed)
+    }
+
+    fn steps_together(
+        &self,
+        members: &[(&dyn Resource, &Difference)],
+        observed: &Observed,
+        neighbours: &Neighbours<'_>,
+    ) -> Vec<Step> {
+        together::steps(members, observed, neighbours)
     }
 
     fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
-use super::{Container, MountSource, gpu, settings, systemd};
+use super::{Container, MountSource, gpu, namespaces, settings, systemd};
 use crate::attributes::Attributes;
 use crate::desired::Object;
 use crate::kinds::{labels, secret};
@@ -22,6 +22,8 @@ pub(super) struct Lies<'o> {
     pub(super) next: Option<&'o observed::Container>,
     /// Ours, of this address, under a name that stackctl never gives: renamed by hand.
     pub(super) renamed: Option<&'o observed::Container>,
+    /// The next one was made for a half of another container.
+    pub(super) next_is_cut_off: bool,
 }
 
 impl<'o> Lies<'o> {
@@ -41,12 +43,13 @@ impl<'o> Lies<'o> {
                     && !names.contains(&found.name)
             })
         });
-        Self { live, parked, next, renamed: renamed.flatten() }
+        let next_is_cut_off = next.is_some_and(|next| namespaces::is_cut_off(next, observed));
+        Self { live, parked, next, renamed: renamed.flatten(), next_is_cut_off }
     }
 
     /// The one that is, or is about to be, in service.
     pub(super) fn subject(self, container: &Container) -> Option<&'o observed::Container> {
-        let wanted = self.next.filter(|next| is_as_desired(container, next));
+        let wanted = self.next.filter(|next| is_as_desired(container, next) && !self.next_is_cut_off);
         self.live.or(wanted).or(self.parked).or(self.renamed)
     }
 
@@ -79,7 +82,12 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
         (Some(inspect), true) => shown(container, subject, inspect, &last, observed),
         // What was not inspected is as it was made, as far as the list does not tell otherwise.
         (None, true) => listed(container, subject, &last, observed),
-        (Some(_) | None, _) => last.clone(),
+        (inspect, _) => {
+            let mut seen = last.clone();
+            // Of what lies parked, too: where it lives cannot be put back by a rename.
+            inspect.iter().for_each(|inspect| namespaces::seen(inspect, observed, &mut seen));
+            seen
+        }
     };
     let unit_spec = systemd::unit(container).seen(observed, &container.context, &mut attributes);
     last.0.extend(unit_spec.0.into_iter().filter(|(path, _)| UNIT_ROWS.contains(&path.as_str())));
@@ -181,6 +189,7 @@ fn shown(
     seen.set("cpus", cpus(host));
     seen.set("pids_limit", host["PidsLimit"].clone());
     settings::seen(config, host, &mut seen);
+    namespaces::seen(inspect, observed, &mut seen);
     seen
 }
 

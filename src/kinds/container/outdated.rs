@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::observe::Lies;
-use super::{Container, gpu, secrets};
+use super::{Container, gpu, namespaces, secrets};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, AttributeChange, Cause};
@@ -18,6 +18,8 @@ pub(super) fn find(container: &Container, observed: &Observed, neighbours: &Neig
     let mut outdated = secrets_outdated(container, observed, neighbours);
     outdated.extend(gpu_outdated(container, observed));
     outdated.extend(renewed_image(container, observed, neighbours));
+    let live = Lies::of(container, observed).live;
+    outdated.extend(live.and_then(|live| namespaces::outlived(container, live, observed)));
     outdated
 }
 

@@ -34,8 +34,6 @@ pub(super) struct Settings {
     stdin_open: Option<bool>,
     oom_score_adj: Option<i64>,
     annotations: BTreeMap<String, String>,
-    pid: Option<&'static str>,
-    ipc: Option<&'static str>,
     uts: Option<&'static str>,
     /// As `--userns` of podman takes it: `keep-id:uid=1000`.
     userns_mode: Option<String>,
@@ -64,9 +62,6 @@ impl Settings {
             oom_score_adj: map
                 .read("oom_score_adj", |node, diagnostics| forms::integer_in(-1000..=1000, node, diagnostics)),
             annotations: map.read("annotations", pairs).unwrap_or_default(),
-            pid: map.read("pid", |node, diagnostics| forms::one_of(&["host", "private"], node, diagnostics)),
-            ipc: map
-                .read("ipc", |node, diagnostics| forms::one_of(&["host", "private", "shareable"], node, diagnostics)),
             uts: map.read("uts", |node, diagnostics| forms::one_of(&["host", "private"], node, diagnostics)),
             userns_mode: map.read("userns_mode", userns),
             log_driver,
@@ -90,8 +85,6 @@ impl Settings {
             stdin_open,
             oom_score_adj,
             annotations,
-            pid,
-            ipc,
             uts,
             userns_mode,
             log_driver,
@@ -113,8 +106,6 @@ impl Settings {
         into.set_given("stdin_open", json!(stdin_open));
         into.set_given("oom_score_adj", json!(oom_score_adj));
         into.set_given("annotations", json!(annotations));
-        into.set_given("pid", json!(pid));
-        into.set_given("ipc", json!(ipc));
         into.set_given("uts", json!(uts));
         into.set_given("userns_mode", json!(userns_mode));
         into.set_given("log_driver", json!(log_driver));
@@ -142,8 +133,6 @@ impl Settings {
         body.stdin = self.stdin_open;
         body.oom_score_adj = self.oom_score_adj;
         body.annotations = self.annotations.clone();
-        body.pidns = namespace(self.pid);
-        body.ipcns = namespace(self.ipc);
         body.utsns = namespace(self.uts);
         body.userns = self.userns_mode.as_ref().map(|mode| {
             let (nsmode, value) = mode.split_once(':').unwrap_or((mode, ""));

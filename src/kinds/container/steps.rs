@@ -1,12 +1,13 @@
 //! The calls of a container. The order inside a replace is the promise: before the commit everything can be taken back, and
 //! at every point in between a boot finds an old or a new one to start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
 use super::observe::{Lies, is_as_desired};
-use super::{Container, create, outdated, systemd};
+use super::together::{self, Phases};
+use super::{Container, create, namespaces, outdated, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
@@ -27,32 +28,25 @@ pub(super) fn steps(
     neighbours: &Neighbours<'_>,
 ) -> Steps {
     let lies = Lies::of(container, observed);
-    let found = create::Found::of(container, observed, neighbours);
-    let superseded = outdated::superseded(lies, observed, neighbours);
-    let unit = observed.units.get(&container.unit_name());
-    let is_down = unit.is_none_or(|unit| ["inactive", "failed"].contains(&unit.active.as_str()));
-    let is_stray = neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running);
-    let calls = Calls { container, systemd: neighbours.systemd, found, is_stray, superseded };
+    let calls = Calls::of(container, observed, neighbours, Group::default());
     let prepare = if neighbours.systemd {
         systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
     } else {
         Vec::new()
     };
     let waits = waits(container, neighbours);
-    let back = lies
-        .renamed
-        .map(|renamed| step(rename(&renamed.name, &container.name)).undo(rename(&container.name, &renamed.name)));
     // From here on the live one has its name back.
     let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
     let main = match difference.action {
         Action::Create => calls.make(waits),
-        Action::Replace => calls.replace(lies, is_proven(container, lies, observed), waits),
+        Action::Replace => together::composed(vec![calls.replace(lies, waits)], observed),
         // Whatever else is due: finishing starts it too, and the tail of a replace comes before anything new.
         Action::Start | Action::Update | Action::Reload | Action::Restart | Action::Finish
             if difference.has("half_done") =>
         {
             let again = if difference.action == Action::Restart { calls.restart(lies) } else { Vec::new() };
-            [calls.settle_half(lies), networks(container, difference, lies, observed), again].concat()
+            let settled = together::composed(vec![calls.settle_half(lies)], observed);
+            [settled, networks(container, difference, lies, observed), again].concat()
         }
         // Down as well, whatever else differs.
         Action::Start | Action::Update | Action::Reload if difference.has("running") => {
@@ -63,12 +57,26 @@ pub(super) fn steps(
         }
         Action::Restart => [networks(container, difference, lies, observed), waits, calls.restart(lies)].concat(),
     };
-    let old = container.old_unit().filter(|unit| {
+    let (before, after) = around(container, observed);
+    let finish = renamed_unit(container, observed).map(|unit| old_unit(container, unit).1.finish).unwrap_or_default();
+    Steps { prepare, main: [before, main, after].concat(), finish }
+}
+
+/// What comes before the steps of any change of it, and after them.
+pub(super) fn around(container: &Container, observed: &Observed) -> (Vec<Step>, Vec<Step>) {
+    let lies = Lies::of(container, observed);
+    let (away, gone) = renamed_unit(container, observed).map(|unit| old_unit(container, unit)).unwrap_or_default();
+    let back = lies
+        .renamed
+        .map(|renamed| step(rename(&renamed.name, &container.name)).undo(rename(&container.name, &renamed.name)));
+    (away.into_iter().chain(thaw(lies.live.or(lies.renamed))).chain(back).collect(), gone.main)
+}
+
+/// The unit of the name that it had before, where that is still there.
+fn renamed_unit(container: &Container, observed: &Observed) -> Option<String> {
+    container.old_unit().filter(|unit| {
         observed.paths.get(&container.context.unit_directory.join(unit)).is_some_and(|seen| seen.present().is_some())
-    });
-    let (away, gone) = old.map(|unit| old_unit(container, unit)).unwrap_or_default();
-    let main = away.into_iter().chain(thaw(lies.live)).chain(back).chain(main).chain(gone.main).collect();
-    Steps { prepare, main, finish: gone.finish }
+    })
 }
 
 /// The unit of a container that was renamed in the file stops first, and goes at the end.
@@ -132,12 +140,17 @@ pub(in crate::kinds) fn waits_for(
     dependencies.into_iter().filter_map(wait).collect()
 }
 
-fn waits(container: &Container, neighbours: &Neighbours<'_>) -> Vec<Step> {
+pub(super) fn waits(container: &Container, neighbours: &Neighbours<'_>) -> Vec<Step> {
     waits_for(container.dependencies(), neighbours)
 }
 
 /// Connects and disconnects what differs; works on a running container.
-fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, observed: &Observed) -> Vec<Step> {
+pub(super) fn networks(
+    container: &Container,
+    difference: &Difference,
+    lies: Lies<'_>,
+    observed: &Observed,
+) -> Vec<Step> {
     let Some(live) = lies.subject(container) else { return Vec::new() };
     let mut steps = Vec::new();
     let changed = difference.attributes.iter().filter_map(|change| change.path.strip_prefix("networks."));
@@ -159,18 +172,56 @@ fn networks(container: &Container, difference: &Difference, lies: Lies<'_>, obse
     steps
 }
 
+/// Whom it is changed together with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    /// One of them is a newcomer that never proved itself: then all of them are put back. Each judges for itself where nothing is said.
+    pub(super) is_sick: Option<bool>,
+    /// What those that it lives with are called while it is made.
+    pub(super) called: BTreeMap<String, String>,
+    /// Parked ones that have their names again before anything is made.
+    pub(super) returning: BTreeSet<String>,
+    /// Those that cannot give way to their parked ones again, since who lives with them has no other any more.
+    pub(super) settled: BTreeSet<String>,
+    /// Parked ones that go before anything is made, and with them who lives there.
+    pub(super) cleared: BTreeSet<String>,
+}
+
 /// The single calls, with or without systemd.
-struct Calls<'a> {
+pub(super) struct Calls<'a> {
     container: &'a Container,
+    observed: &'a Observed,
     systemd: bool,
     found: create::Found,
+    group: Group,
     /// The one in service runs, and its unit does not.
     is_stray: bool,
     /// Those that go at its commit.
     superseded: BTreeSet<String>,
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+    pub(super) fn of(
+        container: &'a Container,
+        observed: &'a Observed,
+        neighbours: &Neighbours<'_>,
+        group: Group,
+    ) -> Self {
+        let lies = Lies::of(container, observed);
+        let unit = observed.units.get(&container.unit_name());
+        let is_down = unit.is_none_or(|unit| ["inactive", "failed"].contains(&unit.active.as_str()));
+        let found = create::Found::of(container, observed, neighbours);
+        Self {
+            container,
+            observed,
+            systemd: neighbours.systemd,
+            found: create::Found { called: group.called.clone(), ..found },
+            is_stray: neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running),
+            superseded: outdated::superseded(lies, observed, neighbours),
+            group,
+        }
+    }
+
     fn start_effect(&self) -> Effect {
         let container = self.container;
         if !self.systemd {
@@ -256,48 +307,76 @@ impl Calls<'_> {
         if self.is_stray { self.halt(lies.live) } else { None }
     }
 
-    fn replace(&self, lies: Lies<'_>, is_proven: bool, waits: Vec<Step>) -> Vec<Step> {
+    pub(super) fn replace(&self, lies: Lies<'_>, waits: Vec<Step>) -> Phases {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven;
-        let mut steps = if is_sick { self.put_back(lies) } else { self.put_in_order(lies) };
+        let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven(container, lies, self.observed);
+        let is_put_back = self.group.is_sick.unwrap_or(is_sick) && lies.live.is_some() && lies.parked.is_some();
+        // A parked one that would start another parked one with it stays where it is until the new one has proved itself.
+        let stays_parked = (lies.live.is_none() || is_put_back)
+            && lies.parked.is_some_and(|parked| together::is_tied(parked, &self.group.returning, self.observed));
+        let is_doomed = |found: Option<&observed::Container>| {
+            let mut homes = found.into_iter().flat_map(|found| namespaces::homes(found, self.observed));
+            homes.any(|home| self.group.cleared.contains(&home.name))
+        };
+        let is_new = !is_put_back && (is_doomed(lies.live) || (lies.live.is_none() && is_doomed(lies.parked)));
+        let mut phases = if is_new {
+            let mut clear = self.without(lies.next);
+            clear.extend(self.without(lies.parked));
+            clear.extend(lies.live.map(|_| step(self.stop_effect())));
+            clear.extend(lies.live.map(|found| step(remove_container(&found.name))));
+            Phases { clear, ..Phases::default() }
+        } else if stays_parked {
+            let mut clear = self.without(lies.next);
+            clear.extend(self.halt(lies.parked));
+            clear.extend(lies.live.map(|_| step(self.stop_effect())));
+            clear.extend(lies.live.map(|found| step(remove_container(&found.name))));
+            Phases { clear, ..Phases::default() }
+        } else if is_put_back {
+            self.put_back(lies)
+        } else {
+            self.put_in_order(lies)
+        };
         let body = create::body(container, &next, self.systemd, &self.found);
-        steps.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
-        steps.extend(waits);
-        if !is_sick {
+        phases.make.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
+        phases.make.extend(waits);
+        if !is_put_back && !stays_parked && !is_new {
             let stop = step(self.stop_effect());
-            steps.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
-            steps.extend(self.halt_stray(lies));
+            phases.stop.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
+            phases.stop.extend(self.halt_stray(lies));
         }
-        steps.push(step(rename(live, &parked)).undo(rename(&parked, live)));
-        steps.push(step(rename(&next, live)).undo(rename(live, &next)));
-        steps.push(step(self.start_effect()).undo(self.stop_effect()));
-        steps.extend(self.prove());
-        steps
+        if !stays_parked && !is_new {
+            phases.park.push(step(rename(live, &parked)).undo(rename(&parked, live)));
+        }
+        phases.start.push(step(rename(&next, live)).undo(rename(live, &next)));
+        phases.start.push(step(self.start_effect()).undo(self.stop_effect()));
+        phases.start.extend(self.up());
+        phases.commit = self.commit();
+        phases
     }
 
     /// Brings what an earlier run left half done to where a replace begins: one live container, nothing beside it.
     ///
     /// None of it can be taken back, and none has to: from its first step on the undo is that the one known to be good
     /// has its name and runs. To rename what was renamed already is done, as is to start what runs.
-    fn put_in_order(&self, lies: Lies<'_>) -> Vec<Step> {
+    fn put_in_order(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
         let (live, parked) = (&container.name, container.parked());
-        let mut steps = self.without(lies.next);
+        let mut phases = Phases { clear: self.without(lies.next), ..Phases::default() };
         match (lies.live, lies.parked) {
             // The tail of the earlier replace, whose newcomer has proved itself since.
             (Some(_), Some(_)) => {
-                steps.extend(self.without(lies.parked));
-                return steps;
+                phases.clear.extend(self.without(lies.parked));
+                return phases;
             }
-            (None, Some(_)) => steps.push(step(rename(&parked, live))),
+            (None, Some(_)) => phases.order.push(step(rename(&parked, live))),
             (_, None) => {}
         }
-        if let Some(first) = steps.first_mut() {
-            first.undo.extend(lies.parked.map(|_| rename(&parked, live)));
-            first.undo.extend(serves(lies).then(|| self.start_effect()));
+        if !phases.clear.is_empty() || !phases.order.is_empty() {
+            phases.back.extend(lies.parked.map(|_| rename(&parked, live)));
+            phases.back.extend(serves(lies).then(|| self.start_effect()));
         }
-        steps
+        phases
     }
 
     /// Where the live one is a newcomer that never proved itself, and not what is wanted any more: the parked one, the last
@@ -305,81 +384,98 @@ impl Calls<'_> {
     ///
     /// However far this and what follows came, the undo is that it runs: the first step's, which is made last. It finds
     /// the newcomer under the name, or nothing: where the good one had the name already, it was parked again before.
-    fn put_back(&self, lies: Lies<'_>) -> Vec<Step> {
+    fn put_back(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
         let (live, parked) = (&container.name, container.parked());
-        let mut steps = self.without(lies.next);
-        steps.extend(self.halt(lies.parked));
-        steps.push(step(self.stop_effect()));
-        steps.push(step(remove_container(live)));
-        steps.push(step(rename(&parked, live)).undo(rename(live, &parked)));
-        let start = serves(lies).then(|| self.start_effect());
-        steps[0].undo =
-            [self.stop_effect(), remove_container(live), rename(&parked, live)].into_iter().chain(start).collect();
-        steps
-    }
-
-    /// Finishes what an earlier run left half done, or puts it back.
-    fn settle_half(&self, lies: Lies<'_>) -> Vec<Step> {
-        let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let wanted = |found: Option<&observed::Container>| found.is_some_and(|found| is_as_desired(container, found));
-        match (lies.live, lies.parked, lies.next) {
-            // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
-            // does not get healthy.
-            (Some(_), Some(_), beside) => {
-                let mut steps = self.without(beside);
-                steps.extend(self.halt(lies.parked));
-                let start = step(self.start_effect()).undo(self.stop_effect());
-                steps.push(self.back().into_iter().fold(start, Step::undo));
-                steps.extend(self.prove());
-                steps
-            }
-            (None, Some(_), Some(_)) if wanted(lies.next) => {
-                let mut steps: Vec<Step> = self.halt(lies.parked).into_iter().collect();
-                steps.push(self.back().into_iter().fold(step(rename(&next, live)), Step::undo));
-                steps.push(step(self.start_effect()).undo(self.stop_effect()));
-                steps.extend(self.prove());
-                steps
-            }
-            // What is put back only rolls forward: there is nothing better to go back to.
-            (None, Some(_), beside) => {
-                let mut steps = vec![step(rename(&parked, live)).commit()];
-                steps.extend(self.without(beside));
-                steps.extend(self.start());
-                steps
-            }
-            (Some(found), None, beside @ Some(_)) => {
-                let mut steps: Vec<Step> = self.without(beside).into_iter().map(Step::commit).collect();
-                if !found.is_running() {
-                    steps.extend(self.start());
-                }
-                steps
-            }
-            (None, None, Some(_)) => [vec![step(rename(&next, live)).commit()], self.start()].concat(),
-            (_, None, None) => Vec::new(),
+        let mut clear = self.without(lies.next);
+        clear.extend(self.halt(lies.parked));
+        clear.push(step(self.stop_effect()));
+        clear.push(step(remove_container(live)));
+        Phases {
+            clear,
+            order: vec![step(rename(&parked, live)).undo(rename(live, &parked))],
+            away: vec![self.stop_effect(), remove_container(live)],
+            back: std::iter::once(rename(&parked, live)).chain(serves(lies).then(|| self.start_effect())).collect(),
+            ..Phases::default()
         }
     }
 
-    /// From a stopped newcomer in place to the parked one serving again.
-    fn back(&self) -> [Effect; 4] {
+    /// Finishes what an earlier run left half done, or puts it back.
+    pub(super) fn settle_half(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
-        [rename(live, &next), rename(&parked, live), self.start_effect(), remove_container(&next)]
+        let wanted = |found: Option<&observed::Container>| {
+            found.is_some_and(|found| is_as_desired(container, found) && !namespaces::is_cut_off(found, self.observed))
+        };
+        let start = || step(self.start_effect());
+        match (lies.live, lies.parked, lies.next) {
+            // Who lives in the newcomer's namespaces has been proved with it, and cannot go back with it.
+            (Some(_), Some(_), beside) if self.is_settled() => Phases {
+                clear: self.without(beside).into_iter().chain(self.halt(lies.parked)).collect(),
+                start: self.start(),
+                commit: self.commit(),
+                ..Phases::default()
+            },
+            // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
+            // does not get healthy.
+            (Some(_), Some(_), beside) => Phases {
+                clear: self.without(beside).into_iter().chain(self.halt(lies.parked)).collect(),
+                start: std::iter::once(start()).chain(self.up()).collect(),
+                commit: self.commit(),
+                ..self.back()
+            },
+            (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
+                clear: self.halt(lies.parked).into_iter().collect(),
+                start: [vec![step(rename(&next, live)), start()], self.up()].concat(),
+                commit: self.commit(),
+                ..self.back()
+            },
+            // What is put back only rolls forward: there is nothing better to go back to.
+            (None, Some(_), beside) => {
+                let mut order = vec![step(rename(&parked, live)).commit()];
+                order.extend(self.without(beside));
+                Phases { order, start: self.start(), ..Phases::default() }
+            }
+            (Some(found), None, beside @ Some(_)) => Phases {
+                clear: self.without(beside).into_iter().map(Step::commit).collect(),
+                start: if found.is_running() { Vec::new() } else { self.start() },
+                ..Phases::default()
+            },
+            (None, None, Some(_)) => {
+                Phases { start: [vec![step(rename(&next, live)).commit()], self.start()].concat(), ..Phases::default() }
+            }
+            (_, None, None) => Phases::default(),
+        }
     }
 
-    /// The end of a replace: wait, commit.
-    fn prove(&self) -> Vec<Step> {
-        let mut steps = self.up();
-        steps.push(step(remove_container(&self.container.parked())).commit());
+    fn is_settled(&self) -> bool {
+        self.group.settled.contains(&self.container.name) || together::is_leaned_on(self.container, self.observed)
+    }
+
+    /// From a newcomer in place to the parked one serving again.
+    fn back(&self) -> Phases {
+        let container = self.container;
+        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        Phases {
+            away_of_start: vec![self.stop_effect(), rename(live, &next)],
+            back_of_start: vec![rename(&parked, live), self.start_effect()],
+            discard: vec![remove_container(&next)],
+            ..Phases::default()
+        }
+    }
+
+    /// The point of no return of a replace.
+    fn commit(&self) -> Vec<Step> {
+        let mut steps = vec![step(remove_container(&self.container.parked())).commit()];
         steps.extend(self.superseded.iter().map(|name| step(secret::remove_version(name.clone()))));
         steps
     }
 }
 
 /// Has a newcomer, whose old one is still parked, become what its run was waiting for?
-fn is_proven(container: &Container, lies: Lies<'_>, observed: &Observed) -> bool {
-    let Some(live) = lies.live.filter(|live| live.is_running()) else { return false };
+pub(super) fn is_proven(container: &Container, lies: Lies<'_>, observed: &Observed) -> bool {
+    let is_there = |live: &&observed::Container| live.is_running() && !namespaces::is_cut_off(live, observed);
+    let Some(live) = lies.live.filter(is_there) else { return false };
     match (live.health, observed.probes.get(&container.address)) {
         (Some(health), _) => health == observed::Health::Healthy,
         (None, Some(reading)) => reading.passed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Condition, Container, Needs, Restart};
+use super::{Condition, Container, NEXT, Needs, PARKED, Restart};
 use crate::attributes::Attributes;
 use crate::effect::there;
 use crate::kinds::unit::{BootWait, SEARCH_PATH, Unit, host_check, line_value};
@@ -89,8 +89,9 @@ fn body(container: &Container) -> String {
     // A power cut in a replace may have left only the parked one: it is put back. With neither, the start is skipped.
     // Asking podman takes as long as half a start, so that who starts it and has asked already leaves a word, for one time.
     line(&format!(
-        "ExecCondition=/bin/sh -c \"rm %t/{} 2>/dev/null || podman container exists {name} || podman rename {name}.parked {name}\"",
-        there(name)
+        "ExecCondition=/bin/sh -c \"rm %t/{} 2>/dev/null || podman container exists {name} || {}\"",
+        there(name),
+        put_back(name)
     ));
     for wait in &container.boot_waits {
         line(&wait.line());
@@ -115,6 +116,16 @@ fn body(container: &Container) -> String {
         line("WantedBy=default.target");
     }
     text
+}
+
+/// Podman would start with a parked one whoever's namespaces it lives in: where that is parked as well, it is the next one's turn.
+/// In shell; the unit doubles its dollars.
+fn put_back(name: &str) -> String {
+    let homes = "podman inspect -f '{{range .Dependencies}}{{.}} {{end}}'";
+    format!(
+        "{{ for home in $$({homes} {name}{PARKED}); do case $$(podman inspect -f '{{{{.Name}}}}' $$home) in \
+         *{PARKED}) exec podman rename {name}{NEXT} {name};; esac; done; podman rename {name}{PARKED} {name}; }}"
+    )
 }
 
 /// What a dependent's unit does to wait for a probe at boot; None where systemd itself waits (the container's own check,

@@ -52,8 +52,12 @@ fn remake(network: &Network, create: Effect, observed: &Observed, neighbours: &N
     let name = &network.name;
     let users: Vec<&Container> =
         observed.containers.values().filter(|container| container.networks.contains(name)).collect();
+    // Who lives in the network of one of them has none any more once that is stopped.
+    let is_tenant = |other: &&Container| users.iter().any(|user| other.needs().contains(user.id.as_str()));
+    let tenants = observed.containers.values().filter(is_tenant);
+    let running: Vec<&Container> = users.iter().copied().chain(tenants).filter(|found| found.is_running()).collect();
     let mut steps = Vec::new();
-    for user in users.iter().filter(|user| user.is_running()) {
+    for user in running.iter().rev() {
         let (stop, start) = stop_and_start(user, neighbours);
         steps.push(step(stop).undo(start));
     }
@@ -69,7 +73,7 @@ fn remake(network: &Network, create: Effect, observed: &Observed, neighbours: &N
         let (off, on) = off_and_on(name, user, observed);
         steps.push(step(on).undo(off));
     }
-    for user in users.iter().filter(|user| user.is_running()) {
+    for user in running {
         let (stop, start) = stop_and_start(user, neighbours);
         steps.push(step(start).undo(stop));
     }

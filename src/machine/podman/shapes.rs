@@ -193,7 +193,9 @@ pub(super) fn inspected(answer: Value) -> Container {
             .unwrap_or_default()
     };
     let labels = answer.pointer("/Config/Labels").and_then(Value::as_object);
-    let networks = answer.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
+    // Of one that lives in another's network, inspect shows that one's, and the list none (podman 5.4).
+    let is_joined = text("/HostConfig/NetworkMode").starts_with("container:");
+    let networks = answer.pointer("/NetworkSettings/Networks").and_then(Value::as_object).filter(|_| !is_joined);
     // podman 4.3 calls it Healthcheck.
     let health_text = match text("/State/Health/Status") {
         "" => text("/State/Healthcheck/Status"),

@@ -246,7 +246,8 @@ fn blind_podman(query: &Query, failure: &Failure, installed: bool) -> OfPodman {
 }
 
 /// The list, and over it what was inspected; a name that inspect finds no more is gone since. Where not everything is inspected,
-/// the list is of all there are, so that a name that somebody else has is seen.
+/// the list is of all there are, so that a name that somebody else has is seen. What is ours and nobody asked for, such as the
+/// half of a replace, is inspected as well: whom it lives with, the list does not tell.
 async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, Container>, Failure> {
     let names = query.inspect_only.as_ref().unwrap_or(&query.containers);
     let of_all = query.all_containers || query.inspect_only.is_some();
@@ -261,7 +262,15 @@ async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, C
     let listed = listed?.into_iter().filter(is_wanted);
     let mut containers: BTreeMap<String, Container> =
         listed.map(|container| (container.name.clone(), container)).collect();
-    for (name, answer) in inspected {
+    let is_extra = |found: &&Container| {
+        found.labels.get(STACK_LABEL) == Some(&query.stack)
+            && !query.containers.contains(&found.name)
+            && !names.contains(&found.name)
+    };
+    let extra: Vec<String> = containers.values().filter(is_extra).map(|found| found.name.clone()).collect();
+    let inspected_too: Vec<_> =
+        bounded(extra.iter().map(|name| async move { (name, podman.inspect(name).await) })).await;
+    for (name, answer) in inspected.into_iter().chain(inspected_too) {
         match answer? {
             Some(container) => drop(containers.insert(name.clone(), container)),
             None => drop(containers.remove(name)),

@@ -46,6 +46,14 @@ pub(crate) const FAULTS: [Fault; 11] = [
     Fault::Meanwhile,
 ];
 
+/// What is replayed is told call by call.
+#[expect(clippy::print_stderr, reason = "it is for whoever replays a failure")]
+pub(crate) fn tell(words: impl FnOnce() -> String) {
+    if std::env::var_os("SEED").is_some() {
+        eprintln!("{}", words());
+    }
+}
+
 /// Plans as `apply --prune` does.
 pub(crate) fn planned(world: &World, read: &Read) -> (Plan, Observed) {
     let Read { desired, graph, context } = read;
@@ -109,6 +117,7 @@ impl Perform for Machine {
             tokio::task::yield_now().await;
         }
         let call = self.calls.replace(self.calls.get() + 1);
+        tell(|| format!("{call}: {effect} {:?}", self.faults.get(&call)));
         match self.faults.get(&call) {
             None => self.world.borrow_mut().perform(effect),
             Some(Fault::Refuse(kind)) => Err(Failure::new(*kind, "no")),

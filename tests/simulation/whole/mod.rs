@@ -10,7 +10,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use machine::{FAULTS, Fault, apply, planned};
+use machine::{FAULTS, Fault, apply, planned, tell};
 use stackctl::execute::Fate;
 use stackctl::report::plan::{PlanJson, View};
 use stacks::{Random, Read, Sketch};
@@ -107,8 +107,21 @@ fn a_plan_is_the_same_whatever_the_order_of_the_file() {
     }
 }
 
+/// Says which seed it was where the code under test panics itself.
+struct Replay(u64);
+
+impl Drop for Replay {
+    #[expect(clippy::print_stderr, reason = "it is for whoever reads the failure")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay it: SEED={} cargo test --test tests simulation::whole::faulted", self.0);
+        }
+    }
+}
+
 /// One faulted story: a stack, a change of it with one to three faults, perhaps a reboot, another change, and then none.
 fn story(seed: u64) -> usize {
+    let _replay = Replay(seed);
     let random = &mut Random::new(seed);
     let sketch = Sketch::new(3 + random.below(8), random);
     let mut world = World::new();
@@ -125,11 +138,13 @@ fn story(seed: u64) -> usize {
             "turn {turn}, faults {faults:?}; replay it: SEED={seed} cargo test --test tests simulation::whole::faulted"
         );
         let before = world.clone();
+        tell(|| format!("turn {turn}, the file:\n{}", next.text(false)));
         apply(&mut world, &read, faults, seed);
         runs += 1;
         nothing_is_lost(&before, &world, &case);
         none_is_missing([&last, &next], &before, &world, &case);
         if random.once_in(4) {
+            tell(|| "reboot".to_owned());
             world.reboot();
         }
         last = next;
@@ -140,6 +155,7 @@ fn story(seed: u64) -> usize {
     let before = world.clone();
     let mut case = case;
     for _ in 0..APPLIES_MAX {
+        tell(|| "without a fault".to_owned());
         let (_, run) = apply(&mut world, &read, none(), seed);
         let fates = run.map(|run| run.fates).unwrap_or_default();
         case = format!("{case}\n{:?}", fates.iter().filter(|(_, fate)| **fate != Fate::Done).collect::<Vec<_>>());

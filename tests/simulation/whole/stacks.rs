@@ -56,6 +56,8 @@ struct Runs {
     directories: BTreeSet<usize>,
     /// On those before it alone, so that there is no cycle: condition, and whether it is restarted with the other.
     needs: BTreeMap<usize, (bool, bool)>,
+    /// The container before it whose network it lives in.
+    lives_in: Option<usize>,
 }
 
 /// What a stack file is made from.
@@ -66,6 +68,9 @@ pub(crate) struct Sketch {
     volumes: usize,
     secrets: Vec<usize>,
     directories: Vec<u32>,
+    /// Containers in whose network somebody has lived. They stay: where one of these leaves the file while whom it lives with is made
+    /// anew, the plan is blocked, and says so.
+    homes: BTreeSet<usize>,
 }
 
 impl Sketch {
@@ -78,12 +83,14 @@ impl Sketch {
             volumes: few(random),
             secrets: vec![0; few(random)],
             directories: vec![0o700; few(random)],
+            homes: BTreeSet::new(),
         };
         let rest = sketch.networks.len() + sketch.volumes + sketch.secrets.len() + sketch.directories.len();
         for _ in 0..size.saturating_sub(rest).max(2) {
             let new = sketch.one(random);
             sketch.runs.push(Some(new));
         }
+        sketch.keep_homes();
         sketch
     }
 
@@ -101,6 +108,7 @@ impl Sketch {
             }
         }
         let is_service = random.once_in(4);
+        let lives_in = self.home(before.len(), is_service, random);
         Runs {
             is_service,
             tag: "1".to_owned(),
@@ -112,7 +120,15 @@ impl Sketch {
             secrets: some(random, self.secrets.len()),
             directories: some(random, self.directories.len()),
             needs,
+            lives_in,
         }
+    }
+
+    /// One of the containers before it, now and then.
+    fn home(&self, before: usize, is_service: bool, random: &mut Random) -> Option<usize> {
+        let is_container = |index: &usize| self.runs[*index].as_ref().is_some_and(|runs| !runs.is_service);
+        let before: Vec<usize> = (0..self.runs.len().min(before)).filter(is_container).collect();
+        (!is_service && !before.is_empty() && random.once_in(4)).then(|| *random.pick(&before))
     }
 
     /// One or more lines of it changed.
@@ -120,15 +136,24 @@ impl Sketch {
         let mut next = self.clone();
         for _ in 0..=random.below(3) {
             let index = random.below(next.runs.len());
-            match random.below(9) {
+            match random.below(10) {
+                9 => {
+                    let is_service = next.runs[index].as_ref().is_none_or(|runs| runs.is_service);
+                    let home = next.home(index, is_service, random);
+                    if let Some(runs) = &mut next.runs[index] {
+                        runs.lives_in = home;
+                    }
+                    next.keep_homes();
+                }
                 0 => next.networks[0] ^= 1,
                 1 => *next.secrets.last_mut().expect("there is one") += 1,
                 2 => *next.directories.last_mut().expect("there is one") ^= 0o050,
                 3 => {
                     let new = next.one(random);
                     next.runs.push(Some(new));
+                    next.keep_homes();
                 }
-                4 if next.runs.iter().flatten().count() > 2 => next.drop_one(index),
+                4 if next.runs.iter().flatten().count() > 2 && !next.homes.contains(&index) => next.drop_one(index),
                 5 => {
                     let networks = next.networks.len();
                     if let Some(runs) = &mut next.runs[index] {
@@ -151,6 +176,10 @@ impl Sketch {
             }
         }
         next
+    }
+
+    fn keep_homes(&mut self) {
+        self.homes.extend(self.runs.iter().flatten().filter_map(|runs| runs.lives_in));
     }
 
     fn drop_one(&mut self, index: usize) {
@@ -202,6 +231,10 @@ impl Sketch {
                     "secrets": runs.secrets.iter().map(|secret| format!("k{secret}")).collect::<Vec<_>>(),
                     "depends_on": needs,
                 });
+                if let Some(home) = runs.lives_in {
+                    entry["network_mode"] = json!(format!("service:{}", name(home)));
+                    entry.as_object_mut().expect("it is a map").remove("networks");
+                }
                 if runs.checked {
                     entry["healthcheck"] = json!({ "test": ["CMD", "check"], "interval": "1s" });
                 }

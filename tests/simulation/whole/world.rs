@@ -28,6 +28,8 @@ pub(crate) struct Object {
     networks: BTreeMap<String, Vec<String>>,
     pub(crate) volumes: BTreeSet<String>,
     has_check: bool,
+    /// Ids of those in whose namespaces it lives.
+    needs: BTreeSet<u64>,
     /// What inspect shows of how it was made.
     made: Value,
 }
@@ -88,6 +90,7 @@ impl World {
             networks: BTreeMap::new(),
             volumes: BTreeSet::new(),
             has_check: false,
+            needs: BTreeSet::new(),
             made: Value::Null,
         };
         world.containers.insert("theirs".to_owned(), theirs);
@@ -144,11 +147,18 @@ impl World {
             self.services.entry(unit.to_owned()).or_insert(self.now);
             return Ok(());
         };
-        if !self.containers.contains_key(&live)
-            && let Some(parked) = self.containers.remove(&format!("{live}.parked"))
-        {
-            self.containers.insert(live.clone(), parked);
+        if !self.containers.contains_key(&live) {
+            let needs = self.containers.get(&format!("{live}.parked")).map(|found| found.needs.clone());
+            let is_next = self
+                .containers
+                .iter()
+                .any(|(name, found)| name.ends_with(".parked") && needs.iter().any(|needs| needs.contains(&found.id)));
+            let half = format!("{live}.{}", if is_next { "next" } else { "parked" });
+            if let Some(half) = self.containers.remove(&half) {
+                self.containers.insert(live.clone(), half);
+            }
         }
+        self.start_homes(&live);
         let Some(found) = self.containers.get_mut(&live) else {
             return failure(FailureKind::NotUp, "its condition does not hold");
         };
@@ -159,6 +169,16 @@ impl World {
             self.volumes.entry(volume).and_modify(|(_, mark)| *mark = if *mark == 0 { now } else { *mark });
         }
         if is_sick { failure(FailureKind::NotUp, "it is sick") } else { Ok(()) }
+    }
+
+    /// Podman starts those first in whose namespaces it lives, whatever they are called.
+    fn start_homes(&mut self, name: &str) {
+        let needs = self.containers.get(name).map(|found| found.needs.clone()).unwrap_or_default();
+        for (home, found) in self.containers.iter_mut().filter(|(_, found)| needs.contains(&found.id)) {
+            assert!(found.running || !home.ends_with(".parked"), "{name} started {home}, which lies parked");
+            found.started = true;
+            found.running = found.has_check || !found.is_sick();
+        }
     }
 
     fn stop(&mut self, unit: &str) {
@@ -289,6 +309,9 @@ impl World {
             }
             Podman::RemoveContainer { name } => match self.containers.get(name) {
                 Some(object) if object.running => return failure(FailureKind::Refused, "it runs"),
+                Some(object) if self.containers.values().any(|other| other.needs.contains(&object.id)) => {
+                    return failure(FailureKind::Refused, "it has dependent containers");
+                }
                 Some(_) | None => drop(self.containers.remove(name)),
             },
             Podman::StopContainer { name, .. } => {
@@ -306,10 +329,13 @@ impl World {
                     self.secrets.remove(name);
                 }
             }
-            Podman::StartContainer { name } => match self.containers.get_mut(name) {
-                Some(found) => (found.running, found.started) = (true, true),
-                None => return failure(FailureKind::NotFound, "there is no such container"),
-            },
+            Podman::StartContainer { name } => {
+                self.start_homes(name);
+                match self.containers.get_mut(name) {
+                    Some(found) => (found.running, found.started) = (true, true),
+                    None => return failure(FailureKind::NotFound, "there is no such container"),
+                }
+            }
             other @ (Podman::BuildImage(_) | Podman::UnpauseContainer { .. }) => {
                 panic!("no stack of these tests leads to `{other}`")
             }
@@ -335,6 +361,17 @@ impl World {
         if !body.secrets.iter().all(|secret| self.secrets.contains_key(&secret.source)) {
             return failure(FailureKind::Refused, "no such secret");
         }
+        let mut made = inspected(body);
+        let mut needs = BTreeSet::new();
+        if let Some(home) = &body.netns.value {
+            let Some(found) = self.containers.get(home) else {
+                return failure(FailureKind::NotFound, "there is no such container");
+            };
+            needs.insert(found.id);
+            let id = id(found.id);
+            made["HostConfig"]["NetworkMode"] = json!(format!("container:{id}"));
+            made["Dependencies"] = json!([id]);
+        }
         let object = Object {
             id: self.now,
             image: body.image.clone(),
@@ -344,7 +381,8 @@ impl World {
             networks,
             volumes,
             has_check: body.healthconfig.is_some(),
-            made: inspected(body),
+            needs,
+            made,
         };
         self.containers.insert(body.name.clone(), object);
         Ok(())
@@ -446,10 +484,14 @@ fn container_of(unit: &str) -> Option<String> {
     Some(unit.strip_prefix("podman-")?.strip_suffix(".service")?.to_owned())
 }
 
+fn id(number: u64) -> String {
+    format!("{number:064x}")
+}
+
 fn shown(name: &str, found: &Object) -> Container {
     let health = if found.is_sick() { Health::Unhealthy } else { Health::Healthy };
     Container {
-        id: format!("{:064x}", found.id),
+        id: id(found.id),
         name: name.to_owned(),
         labels: found.labels.clone(),
         image: found.image.clone(),

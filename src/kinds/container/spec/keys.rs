@@ -43,7 +43,11 @@ pub(in crate::kinds::container) const KEYS: &[Described] = &[
         Form::Either(&[TEXTS, Form::Names(&Form::Map(forms::ATTACHMENT_KEYS))]),
         "Networks of this stack that it joins; `default` by itself",
     ),
-    key("network_mode", Form::Text, "`host`, `none`, `bridge`, `pasta` or `pasta:OPTIONS`, in place of networks"),
+    key(
+        "network_mode",
+        Form::Text,
+        "`host`, `none`, `bridge`, `pasta` or `pasta:OPTIONS`, or `service:NAME` for another container's, in place of networks",
+    ),
     key(
         "depends_on",
         Form::Either(&[TEXTS, Form::Names(&Form::Map(forms::DEPENDENCY_KEYS))]),
@@ -85,8 +89,8 @@ pub(in crate::kinds::container) const KEYS: &[Described] = &[
     key("stdin_open", Form::Boolean, "Its standard input stays open"),
     key("oom_score_adj", Form::Integer, "How gladly it is killed when memory is short, -1000 to 1000"),
     key("annotations", Form::Pairs, "Annotations for the runtime"),
-    key("pid", Form::OneOf(&["host", "private"]), "Whose processes it sees"),
-    key("ipc", Form::OneOf(&["host", "private", "shareable"]), "Whose shared memory it sees"),
+    key("pid", Form::Text, "Whose processes it sees: `private`, `host`, or `service:NAME` for another container's"),
+    key("ipc", Form::Text, "Whose shared memory it sees: `private`, `shareable`, `host`, or `service:NAME`"),
     key("uts", Form::OneOf(&["host", "private"]), "Whose host name it has"),
     key("userns_mode", Form::Text, "`keep-id`, `keep-id:uid=…,gid=…`, `auto`, `nomap` or `host`"),
     key("logging", Form::Map(LOGGING_KEYS), "Where what it prints goes"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::desired::{Condition, Declared, Known};
 use crate::diagnostic::{Diagnostics, Span, nearest};
-use crate::kinds::container::{Container, MountSource, systemd};
+use crate::kinds::container::{Container, MountSource, namespaces, systemd};
 use crate::kinds::container::{Needs, UnitDependencies};
 use crate::kinds::unit::BootWait;
 
@@ -34,6 +34,7 @@ pub(in crate::kinds::container) fn link(
             nowhere(used.secret.kind(), used.secret.name(), Some(used.span), declared, diagnostics);
         }
     }
+    namespaces::link(container, declared, diagnostics);
     let (dependencies, waits) = needs(&mut container.depends_on, declared, diagnostics);
     container.unit_dependencies = dependencies;
     container.boot_waits = waits;
@@ -91,7 +92,13 @@ fn judge(needs: &Needs, known: &Known, address: &Address, diagnostics: &mut Diag
     }
 }
 
-fn nowhere(what: &str, name: &str, span: Option<Span>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
+pub(in crate::kinds::container) fn nowhere(
+    what: &str,
+    name: &str,
+    span: Option<Span>,
+    declared: &Declared<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     let kinds: Vec<&str> = what.split(" or ").collect();
     let known = declared.resources.keys().filter(|address| kinds.contains(&address.kind()));
     let near = nearest(name, known.map(Address::name)).map(str::to_owned);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::namespaces::Namespaces;
 use super::security::Security;
 use super::settings::Settings;
 use super::{Container, NetworkMode, Restart, UnitDependencies, gpu, secrets};
@@ -22,6 +23,7 @@ use crate::stack::yaml::{Key, Node};
 pub(super) use keys::KEYS;
 pub(super) use link::link;
 pub(in crate::kinds) use link::needs as link_needs;
+pub(super) use link::nowhere;
 pub(in crate::kinds) use parts::{extra_hosts, host_readiness, needs, signal as stop_signal};
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
@@ -42,8 +44,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let security =
         map.read("security_opt", |node, diagnostics| Security::read(node, places, diagnostics)).unwrap_or_default();
     let networks = map.read("networks", forms::attachments);
-    let mode = map.read("network_mode", parts::network_mode);
-    parts::either_or(&mut map, mode.is_some() && networks.is_some());
+    let mode = parts::network_mode(&mut map, networks.is_some());
     let container = Container {
         address: Address::new("container", name),
         span: key.span,
@@ -83,6 +84,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         cpus: limits.cpus,
         pids_limit: limits.pids,
         settings: Settings::read(&mut map, limits.reservation),
+        namespaces: Namespaces::read(&mut map),
         security,
         secrets: secrets::read(&mut map),
         gpu: map.read("gpu", gpu::read),

@@ -130,7 +130,16 @@ fn convert(mount: forms::Mount, diagnostics: &mut Diagnostics) -> Option<(String
     Some((target, Mount { source, read_only, options, span }))
 }
 
-pub(super) fn network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option<NetworkMode> {
+pub(super) fn network_mode(map: &mut Map<'_, '_>, has_networks: bool) -> Option<NetworkMode> {
+    let mode = map.read("network_mode", one_network_mode);
+    if mode.is_some() && has_networks {
+        let span = map.span_of("network_mode");
+        map.diagnostics.error(span, "Contradiction", "`network_mode` and `networks` exclude each other");
+    }
+    mode
+}
+
+fn one_network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option<NetworkMode> {
     let mode = forms::word(node, diagnostics)?;
     let (name, options) = mode.split_once(':').unwrap_or((&mode, ""));
     match (name, options) {
@@ -138,20 +147,14 @@ pub(super) fn network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option
         ("host", "") => Some(NetworkMode::Host),
         ("none", "") => Some(NetworkMode::None),
         ("pasta", options) => Some(NetworkMode::Pasta(options.to_owned())),
+        ("container" | "service", other) if !other.is_empty() => Some(NetworkMode::Joined),
         _ => {
             let detail = format!("{} is not a network mode of this version", node.shown());
             diagnostics
                 .error(node.span, "Not supported", detail)
-                .help("one of `bridge`, `host`, `none`, `pasta`, `pasta:--option,…`");
+                .help("one of `bridge`, `host`, `none`, `service:NAME`, `container:NAME`, `pasta`, `pasta:--option,…`");
             None
         }
-    }
-}
-
-pub(super) fn either_or(map: &mut Map<'_, '_>, both: bool) {
-    if both {
-        let span = map.span_of("network_mode");
-        map.diagnostics.error(span, "Contradiction", "`network_mode` and `networks` exclude each other");
     }
 }
 
@@ -161,7 +164,7 @@ pub(super) fn networks(
     given: Option<Vec<forms::Attachment>>,
     mode: Option<&NetworkMode>,
 ) -> BTreeMap<String, Attachment> {
-    if matches!(mode, Some(NetworkMode::Host | NetworkMode::None | NetworkMode::Pasta(_))) {
+    if matches!(mode, Some(NetworkMode::Host | NetworkMode::None | NetworkMode::Pasta(_) | NetworkMode::Joined)) {
         return BTreeMap::new();
     }
     let own = || vec![name.to_owned()];
