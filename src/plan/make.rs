@@ -16,7 +16,9 @@ use crate::observed::{Observed, Seen};
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let Inputs { desired, graph, observed, context: _, kinds: _, options } = inputs;
     let resources = &desired.resources;
-    let homes = Homes::of(inputs);
+    let without_orphans = going::without_orphans(inputs);
+    let seen = without_orphans.as_ref().unwrap_or(observed);
+    let homes = Homes::of(inputs, seen);
     let order = options.scope(resources, &graph.order(), &homes);
     let mut plan = Plan { stack: desired.stack.clone(), ..Plan::default() };
     let mut differences = BTreeMap::new();
@@ -37,8 +39,6 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
     let restarts = order::restarts(&actions, resources, &order);
     let neighbours = inputs.neighbours();
-    let without_orphans = going::without_orphans(inputs);
-    let seen = without_orphans.as_ref().unwrap_or(observed);
     for address in &order {
         let resource = resources[address].as_ref();
         let mut risks = resource.conflicts(seen);

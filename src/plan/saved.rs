@@ -64,7 +64,7 @@ impl Saved {
             let told = format!("{:?} {:?} {ids:?}", resource.attributes(), resource.seen(inputs.observed));
             (address.to_string(), secrets.hash(&told))
         };
-        let order = inputs.options.scope(resources, &inputs.graph.order(), &Homes::of(inputs));
+        let order = inputs.options.scope(resources, &inputs.graph.order(), &Homes::of(inputs, inputs.observed));
         let steps = |change: &Change| {
             (change.address.to_string(), change.steps.all().map(|step| step.effect.to_string()).collect())
         };

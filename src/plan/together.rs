@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Inputs, going};
+use super::Inputs;
 use crate::address::Address;
 use crate::change::{Action, After, AttributeChange, Cause, Change, Risk, Severity, Step, Until};
 use crate::desired::{Difference, Home, Neighbours, Resource};
@@ -31,10 +31,8 @@ const IN_USE: &str = "NAMESPACE_IN_USE";
 pub(super) type Group = Vec<(Address, Difference)>;
 
 impl Homes {
-    /// What is about to go with `--prune` lives nowhere.
-    pub(super) fn of(inputs: &Inputs<'_>) -> Self {
-        let without_orphans = going::without_orphans(inputs);
-        let observed = without_orphans.as_ref().unwrap_or(inputs.observed);
+    /// `observed` is without what is about to go with `--prune`: that lives nowhere.
+    pub(super) fn of(inputs: &Inputs<'_>, observed: &Observed) -> Self {
         let (resources, renamed) = (&inputs.desired.resources, inputs.desired.renamed());
         let homes = |address: &Address| {
             let mut homes = resources[address].lives_in(observed);

@@ -4,6 +4,7 @@
 //! What would break: an object of somebody else that is gone, data that is gone, a container that was good and is lost, a machine
 //! that no later run brings to what the file says.
 
+mod counted;
 mod machine;
 mod stacks;
 mod world;
@@ -195,25 +196,4 @@ fn faulted() {
         workers.into_iter().map(|worker| worker.join().expect("its message names the seed")).sum()
     });
     println!("{total} faulted runs");
-}
-
-/// Ten times the resources are to cost about ten times as much: a step that looks at every resource for each of them would make it
-/// a hundred times. Prints what it measured; the machine's noise is why the bound is not closer.
-#[test]
-#[expect(clippy::print_stdout, reason = "the figure is for the reader of the output")]
-fn planning_grows_with_the_stack() {
-    let least = |size: usize| {
-        let read = Sketch::new(size, &mut Random::new(1)).read();
-        let world = World::new();
-        let once = || {
-            let begun = std::time::Instant::now();
-            let (plan, _) = planned(&world, &read);
-            assert!(plan.changes.len() >= size);
-            begun.elapsed()
-        };
-        (0..3).map(|_| once()).min().expect("three times")
-    };
-    let (small, large) = (least(500), least(5000));
-    println!("a first plan: 500 resources {small:?}, 5000 resources {large:?}");
-    assert!(large < small * 25, "{small:?}, {large:?}");
 }
