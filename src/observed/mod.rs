@@ -5,6 +5,7 @@
 //! leads to an action).
 
 pub mod host;
+pub mod paths;
 pub mod podman;
 pub mod query;
 pub mod systemd;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::effect::BuildSource;
 pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
+pub use paths::{PathMap, PathSet};
 pub use podman::{Container, ContainerState, Engine, Health, Image, Network, RemoteImage, Secret, Volume};
 pub use query::Query;
 pub use systemd::{Manager, Unit};
@@ -66,7 +68,7 @@ pub struct Observed {
     pub build_sources: BTreeMap<BuildSource, Seen<String>>,
     /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.
     pub units: BTreeMap<String, Unit>,
-    pub paths: BTreeMap<PathBuf, Seen<PathInfo>>,
+    pub paths: PathMap<Seen<PathInfo>>,
     /// Of the folders that were asked for and are there: the small files in them and their text, links followed.
     pub folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
     /// Sockets that listen, of every owner in this network namespace; filled where ports were asked for.

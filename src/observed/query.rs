@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::paths::PathSet;
 use crate::address::Address;
 use crate::effect::BuildSource;
 use crate::probe::Readiness;
@@ -34,9 +35,9 @@ pub struct Query {
     /// Units whose details are read property by property.
     pub unit_details: BTreeSet<String>,
     /// Looked at with `lstat`.
-    pub paths: BTreeSet<PathBuf>,
+    pub paths: PathSet,
     /// Read, if they are regular files of at most 1 MiB.
-    pub files: BTreeSet<PathBuf>,
+    pub files: PathSet,
     /// Listed, with the text of the small files in them and one level below, links followed: drop-ins, Quadlet files.
     pub folders: BTreeSet<PathBuf>,
     /// Directories whose files of the form `*.service` with our first line belong to this stack are read: orphans.

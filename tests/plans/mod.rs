@@ -59,8 +59,8 @@ fn planned(paths: &[&str], observed: &Observed) -> Plan {
 }
 
 /// Nothing is where it was asked for.
-pub(crate) fn seen_paths(query: &Query) -> BTreeMap<PathBuf, Seen<PathInfo>> {
-    query.paths.iter().chain(&query.files).map(|path| (path.clone(), Seen::Absent)).collect()
+pub(crate) fn seen_paths(query: &Query) -> stackctl::observed::PathMap<Seen<PathInfo>> {
+    query.paths.union(&query.files).map(|path| (path.to_path_buf(), Seen::Absent)).collect()
 }
 
 /// A machine on which nothing is.

@@ -162,7 +162,7 @@ impl Resource for File {
     fn steps(&self, difference: &Difference, observed: &Observed, _neighbours: &Neighbours<'_>) -> Steps {
         let before = observed.paths.get(&self.path).and_then(Seen::present);
         let mut main = Vec::new();
-        let parent = self.path.parent().filter(|parent| observed.paths.get(*parent).is_some_and(Seen::is_absent));
+        let parent = self.path.parent().filter(|parent| observed.paths.get(parent).is_some_and(Seen::is_absent));
         if let Some(parent) = parent.map(Path::to_path_buf).filter(|_| difference.action == Action::Create) {
             let create = Files::CreateDirectory { path: parent.clone(), mode: PARENT_MODE };
             main.push(step(Effect::Files(create)).undo(Effect::Files(Files::RemoveEmptyDirectory { path: parent })));

@@ -335,10 +335,10 @@ impl<'a> Managed<'a> {
 /// Every unit file of this stack that was seen, for orphans and destroy.
 pub fn owned(observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
     let mut found = Vec::new();
-    for (path, seen) in &observed.paths {
+    for (path, seen) in observed.paths.iter() {
         let content = seen.present().and_then(|info| info.content.as_deref());
         if let Some(managed) = content.and_then(Managed::parse).filter(|managed| managed.stack == stack) {
-            found.push((managed.address, path.clone()));
+            found.push((managed.address, path.to_path_buf()));
         }
     }
     found

@@ -12,8 +12,8 @@ use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, files, host, http};
 use crate::observed::{
-    Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, ProbeReading, Query,
-    RemoteImage, Secret, Seen, Sort, Unit, Volume,
+    Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
+    Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
 };
 use crate::probe::{Probe, Readiness};
 
@@ -49,7 +49,7 @@ struct OfSystemd {
 
 #[derive(Default)]
 struct OfHost {
-    paths: BTreeMap<PathBuf, Seen<PathInfo>>,
+    paths: PathMap<Seen<PathInfo>>,
     folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
     listeners: Vec<Listener>,
     host: Option<Host>,
@@ -143,7 +143,8 @@ impl Real {
             Ok(Ok(seen)) => seen,
             Ok(Err(_)) | Err(_) => {
                 let why = format!("the file system does not answer within {}", http::in_words(FILES_TIMEOUT));
-                let paths = query.paths.union(&query.files).map(|path| (path.clone(), Seen::Unknown(why.clone())));
+                let paths =
+                    query.paths.union(&query.files).map(|path| (path.to_path_buf(), Seen::Unknown(why.clone())));
                 let blind = [Sort::Units, Sort::Listeners].map(|sort| (sort, why.clone()));
                 OfHost { paths: paths.collect(), blind: blind.into(), ..OfHost::default() }
             }
@@ -341,7 +342,7 @@ async fn bounded<T, C: Default + Extend<T>>(asking: impl Iterator<Item = impl Fu
 fn look_host(query: &Query, uid: u32) -> OfHost {
     let mut seen = OfHost::default();
     for path in query.paths.union(&query.files) {
-        seen.paths.insert(path.clone(), files::info(path, query.files.contains(path)));
+        seen.paths.insert(path.to_path_buf(), files::info(path, query.files.contains(path)));
     }
     for folder in &query.folders {
         let found = files::texts(folder);

@@ -9,9 +9,9 @@ use super::stacks::{Random, Sketch};
 
 /// Of a first plan, for each resource. Where a change makes it dearer on purpose, this is the number to change; what it was made
 /// cheaper by is to be written down here as well.
-const FIRST_PLAN: u64 = 1_033_000;
+const FIRST_PLAN: u64 = 701_000;
 /// The same of a plan that finds nothing to do.
-const NO_OP_PLAN: u64 = 2_094_000;
+const NO_OP_PLAN: u64 = 1_737_000;
 /// Another compiler makes other code of the same source.
 const TOLERANCE_PERCENT: u64 = 15;
 /// Ten times the resources may cost so many times as much.

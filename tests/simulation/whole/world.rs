@@ -451,12 +451,12 @@ impl World {
         self.loaded.iter().map(unit).collect()
     }
 
-    fn paths(&self, query: &Query) -> BTreeMap<PathBuf, Seen<PathInfo>> {
+    fn paths(&self, query: &Query) -> stackctl::observed::PathMap<Seen<PathInfo>> {
         let info = |kind, mode, modified_us, content, empty| {
             Seen::Present(PathInfo { kind, mode, uid: 1000, modified_us, writable: true, content, empty })
         };
-        let mut paths: BTreeMap<PathBuf, Seen<PathInfo>> =
-            query.paths.iter().chain(&query.files).map(|path| (path.clone(), Seen::Absent)).collect();
+        let mut paths: stackctl::observed::PathMap<Seen<PathInfo>> =
+            query.paths.union(&query.files).map(|path| (path.to_path_buf(), Seen::Absent)).collect();
         let parents: BTreeSet<&Path> =
             self.directories.keys().chain(self.files.keys()).filter_map(|path| path.parent()).collect();
         for (path, mode) in &self.directories {
