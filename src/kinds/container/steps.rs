@@ -315,11 +315,8 @@ impl<'a> Calls<'a> {
         // A parked one that would start another parked one with it stays where it is until the new one has proved itself.
         let stays_parked = (lies.live.is_none() || is_put_back)
             && lies.parked.is_some_and(|parked| together::is_tied(parked, &self.group.returning, self.observed));
-        let is_doomed = |found: Option<&observed::Container>| {
-            let mut homes = found.into_iter().flat_map(|found| namespaces::homes(found, self.observed));
-            homes.any(|home| self.group.cleared.contains(&home.name))
-        };
-        let is_new = !is_put_back && (is_doomed(lies.live) || (lies.live.is_none() && is_doomed(lies.parked)));
+        let is_new =
+            !is_put_back && (self.is_doomed(lies.live) || (lies.live.is_none() && self.is_doomed(lies.parked)));
         let mut phases = if is_new {
             let mut clear = self.without(lies.next);
             clear.extend(self.without(lies.parked));
@@ -353,6 +350,12 @@ impl<'a> Calls<'a> {
         phases.start.extend(self.up());
         phases.commit = self.commit();
         phases
+    }
+
+    /// Does it live with one that goes before anything is made?
+    fn is_doomed(&self, found: Option<&observed::Container>) -> bool {
+        let mut homes = found.into_iter().flat_map(|found| namespaces::homes(found, self.observed));
+        homes.any(|home| self.group.cleared.contains(&home.name))
     }
 
     /// Brings what an earlier run left half done to where a replace begins: one live container, nothing beside it.
@@ -409,13 +412,22 @@ impl<'a> Calls<'a> {
         };
         let start = || step(self.start_effect());
         match (lies.live, lies.parked, lies.next) {
-            // Who lives in the newcomer's namespaces has been proved with it, and cannot go back with it.
-            (Some(_), Some(_), beside) if self.is_settled() => Phases {
-                clear: self.without(beside).into_iter().chain(self.halt(lies.parked)).collect(),
+            // There is no way back: who lives in the newcomer's namespaces has been proved with it, or with whom the parked one lives
+            // is gone, or stays parked.
+            (Some(_), Some(_), beside) if self.is_settled() || self.is_doomed(lies.parked) => Phases {
+                clear: self.without(beside).into_iter().chain(self.let_go(lies.parked)).collect(),
                 start: self.start(),
                 commit: self.commit(),
                 ..Phases::default()
             },
+            (None, Some(_), Some(_)) if wanted(lies.next) && (self.is_settled() || self.is_doomed(lies.parked)) => {
+                Phases {
+                    clear: self.let_go(lies.parked),
+                    start: std::iter::once(step(rename(&next, live))).chain(self.start()).collect(),
+                    commit: self.commit(),
+                    ..Phases::default()
+                }
+            }
             // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
             // does not get healthy.
             (Some(_), Some(_), beside) => Phases {
@@ -446,6 +458,11 @@ impl<'a> Calls<'a> {
             }
             (_, None, None) => Phases::default(),
         }
+    }
+
+    /// Before anything is made where it cannot stay until the commit.
+    fn let_go(&self, parked: Option<&observed::Container>) -> Vec<Step> {
+        if self.is_doomed(parked) { self.without(parked) } else { self.halt(parked).into_iter().collect() }
     }
 
     fn is_settled(&self) -> bool {

@@ -197,7 +197,21 @@ fn group(members: &[(&Container, &Difference)], observed: &Observed) -> Group {
         lies.live
     });
     let settled = stays.flat_map(|live| namespaces::homes(live, observed)).map(|home| home.name.clone());
-    Group { is_sick: Some(is_sick), called: called.collect(), returning, settled: settled.collect(), cleared }
+    let mut settled: BTreeSet<String> = settled.collect();
+    let leaned_on = members.iter().filter(|(container, _)| is_leaned_on(container, observed));
+    settled.extend(leaned_on.map(|(container, _)| container.name.clone()));
+    // With whom a parked one lives cannot have its name again: neither can that.
+    let parked_with = |container: &Container, settled: &BTreeSet<String>| {
+        let parked = Lies::of(container, observed).parked;
+        let mut homes = parked.into_iter().flat_map(|parked| namespaces::homes(parked, observed));
+        homes.any(|home| home.name.strip_suffix(super::PARKED).is_some_and(|name| settled.contains(name)))
+    };
+    while let Some((container, _)) =
+        members.iter().find(|(container, _)| !settled.contains(&container.name) && parked_with(container, &settled))
+    {
+        settled.insert(container.name.clone());
+    }
+    Group { is_sick: Some(is_sick), called: called.collect(), returning, settled, cleared }
 }
 
 /// What goes before anything is made, by name: halves that nobody wants, and whoever lives with one that goes.
@@ -211,13 +225,13 @@ fn cleared(members: &[(&Container, &Difference)], is_sick: bool, observed: &Obse
         cleared.extend(next.filter(|_| is_replaced || live.is_some()).map(|found| found.name.clone()));
     }
     loop {
-        let goes =
-            members.iter().filter(|(_, difference)| difference.action == Action::Replace).find_map(|(container, _)| {
-                let Lies { live, parked, .. } = Lies::of(container, observed);
-                let is_put_back = is_sick && live.is_some() && parked.is_some();
-                let subject = live.or(parked).filter(|found| !is_put_back && !cleared.contains(&found.name))?;
-                namespaces::homes(subject, observed).any(|home| cleared.contains(&home.name)).then_some(subject)
-            });
+        let goes = members.iter().find_map(|(container, difference)| {
+            let Lies { live, parked, .. } = Lies::of(container, observed);
+            let is_put_back = is_sick && live.is_some() && parked.is_some();
+            let subject = if difference.action == Action::Replace { live.or(parked) } else { parked };
+            let subject = subject.filter(|found| !is_put_back && !cleared.contains(&found.name))?;
+            namespaces::homes(subject, observed).any(|home| cleared.contains(&home.name)).then_some(subject)
+        });
         let Some(found) = goes else { return cleared };
         cleared.insert(found.name.clone());
     }
