@@ -24,6 +24,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("memory_max", Action::Reload),
     attribute("cpu_quota", Action::Reload),
     attribute("tasks_max", Action::Reload),
+    attribute("sandbox", Action::Restart),
     attribute("wanted_by", Action::Reload).set(),
     attribute("overrides", Action::Restart).keys(),
     attribute("healthcheck", Action::Reload).keys(),
@@ -64,6 +65,7 @@ pub(super) fn spec(service: &Service) -> Attributes {
     spec.set_given("memory_max", json!(service.memory_max));
     spec.set_given("cpu_quota", json!(service.cpu_quota));
     spec.set_given("tasks_max", json!(service.tasks_max));
+    spec.set_given("sandbox", json!(service.sandbox));
     spec.set_given("wanted_by", json!(service.wanted_by));
     let lines = |lines: &Vec<(String, String)>| lines.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let overrides = service.overrides.iter().map(|(section, given)| (section.clone(), lines(given)));

@@ -67,6 +67,7 @@ pub struct Service {
     memory_max: Option<u64>,
     cpu_quota: Option<f64>,
     tasks_max: Option<i64>,
+    sandbox: Option<bool>,
     wanted_by: Vec<String>,
     enabled: bool,
     overrides: BTreeMap<String, Vec<(String, String)>>,

@@ -39,6 +39,11 @@ pub(super) const KEYS: &[Described] = &[
     key("memory_max", Form::Size, "Memory that it may take"),
     key("cpu_quota", Form::Text, "Processors that it may take, such as `1.5` or `150%`"),
     key("tasks_max", Form::Integer, "Processes and threads that it may have"),
+    key(
+        "sandbox",
+        Form::Boolean,
+        "Without new privileges, with /usr and /etc read-only, a /tmp of its own, and few system calls",
+    ),
     key("wanted_by", TEXT_OR_TEXTS, "`default.target`, which a user manager starts at boot"),
     key("enabled", Form::Boolean, "Start it at boot; true by itself"),
     key("overrides", Form::Map(SECTIONS), "Raw directives of the unit, such as `{ Service: { UMask: \"0077\" } }`"),
@@ -46,8 +51,7 @@ pub(super) const KEYS: &[Described] = &[
 ];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("image", "what has an image is a container: move it to `containers:`"),
-    ("sandbox", "it is not part of this version; say the directives in `overrides`"),
-    ("sockets", "they are not part of this version"),
+    ("sockets", "they are not part of this version: write a `.socket` unit beside it, and `enabled: false` here"),
     ("data", "data contracts are not part of this version"),
     ("databases", "data contracts are not part of this version"),
 ];
@@ -77,6 +81,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
         restart_sec: map.read("restart_sec", forms::duration),
         start_limit: map.read("start_limit", start_limit),
+        sandbox: map.read("sandbox", forms::boolean),
         wanted_by: map.read("wanted_by", targets).unwrap_or_else(|| vec!["default.target".to_owned()]),
         enabled: map.read("enabled", forms::boolean).unwrap_or(true),
         readiness: map.read("healthcheck", host_readiness),
@@ -124,6 +129,7 @@ pub(in crate::kinds) fn job(
         memory_max: map.read("memory_max", forms::size_bytes),
         cpu_quota: map.read("cpu_quota", cpu_quota),
         tasks_max: map.read("tasks_max", |node, diagnostics| forms::integer_in(1..=i64::MAX, node, diagnostics)),
+        sandbox: None,
         wanted_by: Vec::new(),
         enabled: false,
         overrides: map.read("overrides", overrides).unwrap_or_default(),

@@ -104,6 +104,11 @@ fn of_life(user: &User) -> Vec<Case> {
         ),
         case("tasks_max", "reload", json!({ "tasks_max": 50 }), json!({ "tasks_max": 60 }))
             .property("TasksMax", "50", "60"),
+        case("sandbox", "restart", json!({ "sandbox": false }), json!({ "sandbox": true })).told(false, true).property(
+            "NoNewPrivileges",
+            "no",
+            "yes",
+        ),
         case("wanted_by", "reload", json!({ "wanted_by": "default.target" }), json!({ "wanted_by": [] }))
             .on(json!({}))
             .told(Value::Null, Value::Null)
