@@ -60,6 +60,12 @@ fn with_volume(name: &str) -> Vec<NamedVolume> {
     vec![NamedVolume { name: name.to_owned(), dest: "/v".to_owned(), options: Vec::new(), sub_path: None }]
 }
 
+/// Lives in the network of another.
+fn tenant(name: &str, home: &str) -> ContainerCreate {
+    let netns = Namespace { nsmode: "container".to_owned(), value: Some(home.to_owned()) };
+    ContainerCreate { netns, networks: BTreeMap::new(), ..body(name, "1") }
+}
+
 fn with_secret(name: &str) -> Vec<SecretMount> {
     vec![SecretMount { source: name.to_owned(), target: "/k".to_owned(), uid: 0, gid: 0, mode: 0o444 }]
 }
@@ -126,9 +132,22 @@ fn cases() -> Vec<(&'static str, Podman, Option<FailureKind>)> {
         ("there is nothing to rename", rename("t-none", "t-c"), Some(NotFound)),
         ("a successor beside it", container(body("t-a", "3")), None),
         ("the name is taken", rename("t-a", "t-b"), Some(Conflict)),
+        ("who is to live with one that is not there", container(tenant("t-tenant", "t-none")), Some(NotFound)),
+        ("who lives with another", container(tenant("t-tenant", "t-b")), None),
+        ("it starts beside it", start("t-tenant"), None),
         ("it stops", stop("t-b"), None),
         ("it stops once more", stop("t-b"), None),
         ("one that is not there is stopped", stop("t-none"), None),
+        ("whom somebody lives with stays", remove("t-b"), Some(Conflict)),
+        ("the tenant stops", stop("t-tenant"), None),
+        ("it is known by its id, not its name", rename("t-b", "t-home"), None),
+        ("and starts with its tenant", start("t-tenant"), None),
+        ("so that it runs", remove("t-home"), Some(Refused)),
+        ("the tenant stops again", stop("t-tenant"), None),
+        ("it stops too", stop("t-home"), None),
+        ("stopped, it still stays", remove("t-home"), Some(Conflict)),
+        ("the tenant is removed", remove("t-tenant"), None),
+        ("it is called as before", rename("t-home", "t-b"), None),
         ("it is removed", remove("t-b"), None),
         ("it is removed already", remove("t-b"), None),
         ("the secret goes with its last user", no_secret("t_key.1"), None),

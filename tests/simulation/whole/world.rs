@@ -310,7 +310,7 @@ impl World {
             Podman::RemoveContainer { name } => match self.containers.get(name) {
                 Some(object) if object.running => return failure(FailureKind::Refused, "it runs"),
                 Some(object) if self.containers.values().any(|other| other.needs.contains(&object.id)) => {
-                    return failure(FailureKind::Refused, "it has dependent containers");
+                    return failure(FailureKind::Conflict, "it has dependent containers");
                 }
                 Some(_) | None => drop(self.containers.remove(name)),
             },
