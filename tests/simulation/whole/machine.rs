@@ -168,7 +168,7 @@ impl Machine {
     }
 }
 
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Journal for Nowhere {
     fn step(&self, _: &Address, _: usize, _: StepState, _: &str) -> Result<(), JournalError> {

@@ -7,6 +7,7 @@
 mod counted;
 mod machine;
 mod stacks;
+mod timed;
 mod world;
 
 use std::collections::BTreeMap;
