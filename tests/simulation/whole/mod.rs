@@ -5,6 +5,7 @@
 //! that no later run brings to what the file says.
 
 mod counted;
+mod exhaustive;
 mod machine;
 mod stacks;
 mod timed;

@@ -1,0 +1,119 @@
+//! Every single fault, and every pair of the worse ones, at every call of a change of chosen stacks. A failure names them.
+
+use std::collections::BTreeMap;
+
+use stackctl::machine::FailureKind;
+
+use super::machine::{FAULTS, Fault, apply, planned};
+use super::stacks::Read;
+use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
+
+/// A file, and the one that it becomes.
+const CHOSEN: [(&str, [&str; 2]); 3] = [
+    (
+        "one that others need",
+        [
+            "db: { image: \"localhost/x:1\", volumes: [\"v:/v\"], secrets: [k], healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", depends_on: { db: { condition: service_healthy, restart: true } } }",
+            "db: { image: \"localhost/x:2\", volumes: [\"v:/v\"], secrets: [k], healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", depends_on: { db: { condition: service_healthy, restart: true } } }",
+        ],
+    ),
+    (
+        "two in one network",
+        [
+            "vpn: { image: \"localhost/x:1\", healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", volumes: [\"v:/v\"], network_mode: \"service:vpn\" }",
+            "vpn: { image: \"localhost/x:2\", healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", volumes: [\"v:/v\"], network_mode: \"service:vpn\" }",
+        ],
+    ),
+    (
+        "one that comes and one that goes",
+        [
+            "old: { image: \"localhost/x:1\", volumes: [\"v:/v\"], networks: [n] }",
+            "new: { image: \"localhost/x:1\", volumes: [\"v:/v\"], secrets: [k], networks: [n] }",
+        ],
+    ),
+];
+
+/// Of pairs: what ends the run, what is refused, what may have been done, and what takes back.
+const WORSE: [Fault; 4] = [Fault::KillAfter, Fault::Refuse(FailureKind::Refused), Fault::LoseReply, Fault::Interrupt];
+
+fn read(containers: &str) -> Read {
+    Read::of(&format!(
+        "version: 1\nstack: s\nnetworks: {{ n: {{}} }}\nvolumes: {{ v: {{}} }}\nsecrets: {{ k: {{ generate: {{}} }} }}\n\
+         containers:\n  {containers}\n"
+    ))
+}
+
+/// Faults of one run by the ordinal of a call.
+type Faults = BTreeMap<usize, Fault>;
+
+/// What the runs with these faults leave is brought to what the file says, and what had to live has lived.
+fn survives(before: &World, next: &Read, runs: &[Faults], case: &str) {
+    let mut after = before.clone();
+    for faults in runs {
+        apply(&mut after, next, faults.clone(), 1);
+    }
+    let case = format!("{case}: {runs:?}");
+    nothing_is_lost(before, &after, &case);
+    // A boot in between finds something to start, and nobody who lies parked.
+    let mut booted = after.clone();
+    booted.reboot();
+    for mut world in [after, booted] {
+        let empty = |world: &World| planned(world, next).0.is_empty();
+        for _ in 0..APPLIES_MAX {
+            if empty(&world) {
+                break;
+            }
+            apply(&mut world, next, none(), 1);
+        }
+        is_converged(&world, next, &case);
+        nothing_is_lost(before, &world, &case);
+        let halves = world.containers.keys().filter(|name| name.ends_with(".parked") || name.ends_with(".next"));
+        assert_eq!(halves.count(), 0, "{case}");
+        assert!(world.containers.values().all(world::Object::serves), "{case}");
+    }
+}
+
+/// How many stories it told of the change: each fault, each pair in one run, and each one of the run that comes after a kill.
+fn told(case: &str, [first, second]: [&str; 2]) -> usize {
+    let mut world = World::new();
+    apply(&mut world, &read(first), none(), 1);
+    let next = read(second);
+    let (calls, _) = apply(&mut world.clone(), &next, none(), 1);
+    assert!(calls >= 5, "{case}: {calls}");
+    // What takes back makes calls of its own.
+    let ordinals = 0..calls * 2;
+    let mut stories = 0;
+    let mut tell = |runs: &[Faults]| {
+        survives(&world, &next, runs, case);
+        stories += 1;
+    };
+    for at in ordinals.clone() {
+        FAULTS.iter().for_each(|fault| tell(&[Faults::from([(at, *fault)])]));
+        for other in WORSE {
+            for fault in WORSE.into_iter().filter(|fault| *fault != Fault::KillAfter) {
+                (at + 1..ordinals.end).for_each(|then| tell(&[Faults::from([(at, fault), (then, other)])]));
+            }
+        }
+    }
+    for at in 0..calls {
+        for other in WORSE {
+            let killed = Faults::from([(at, Fault::KillAfter)]);
+            ordinals.clone().for_each(|then| tell(&[killed.clone(), Faults::from([(then, other)])]));
+        }
+    }
+    stories
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how many runs it made is what a reader of the output looks for")]
+fn every_fault_and_every_pair_of_the_worse_ones() {
+    let stories: usize = std::thread::scope(|scope| {
+        let tellers: Vec<_> = CHOSEN.iter().map(|(case, files)| scope.spawn(|| told(case, *files))).collect();
+        tellers.into_iter().map(|teller| teller.join().expect("its message names the faults")).sum()
+    });
+    println!("{stories} stories");
+}
