@@ -2,37 +2,62 @@
 //!
 //! A leaf: it knows no kind by name, so that a new kind needs nothing here.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `kind.name`, such as `container.ollama` or `directory.~/.local/share/aidb`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, schemars::JsonSchema)]
+// Copies share one text: a plan is full of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, schemars::JsonSchema)]
 #[schemars(with = "String")]
 pub struct Address {
-    kind: String,
-    name: String,
+    text: Arc<str>,
+    /// Of the kind, in bytes.
+    dot: usize,
 }
 
 impl Address {
-    pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind: kind.into(), name: name.into() }
+    pub fn new(kind: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        let kind = kind.as_ref();
+        Self { text: format!("{kind}.{}", name.as_ref()).into(), dot: kind.len() }
     }
 
     pub fn kind(&self) -> &str {
-        &self.kind
+        &self.text[..self.dot]
     }
 
     /// Everything after the first dot; names may hold dots and slashes themselves.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[self.dot + 1..]
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// By kind, then by name.
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match self.dot == other.dot {
+            true => self.text.cmp(&other.text),
+            false => (self.kind(), self.name()).cmp(&(other.kind(), other.name())),
+        }
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.kind, self.name)
+        f.write_str(&self.text)
     }
 }
 
@@ -54,7 +79,7 @@ impl FromStr for Address {
 
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 

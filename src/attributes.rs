@@ -114,10 +114,21 @@ impl Attribute {
 }
 
 /// The stack's own key for hashing secrets; it never leaves the state directory.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secrets {
     key: [u8; 32],
+    /// What every hash begins with, made once.
+    keyed: Hmac<Sha256>,
+    key_id: String,
 }
+
+impl PartialEq for Secrets {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Secrets {}
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -129,7 +140,10 @@ const SEALED: &str = "sealed";
 
 impl Secrets {
     pub fn new(key: [u8; 32]) -> Self {
-        Self { key }
+        let keyed = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
+        let mut secrets = Self { key, keyed, key_id: String::new() };
+        secrets.key_id = secrets.hash("").chars().take(16).collect();
+        secrets
     }
 
     /// A value that may be stored, printed and compared: `{"sealed": "hmac-sha256 in hex"}`.
@@ -138,13 +152,13 @@ impl Secrets {
     }
 
     /// Tells hashes of this key from those of one that was lost.
-    pub fn key_id(&self) -> String {
-        self.hash("").chars().take(16).collect()
+    pub fn key_id(&self) -> &str {
+        &self.key_id
     }
 
     /// A keyed hash in hex, for what must be compared without being kept.
     pub fn hash(&self, clear: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac = self.keyed.clone();
         mac.update(clear.as_bytes());
         hex(&mac.finalize().into_bytes())
     }
@@ -171,6 +185,9 @@ pub fn digest(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+    }
+    text
 }

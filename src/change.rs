@@ -71,6 +71,11 @@ pub struct Risk {
     pub remedies: Vec<String>,
 }
 
+/// Steps one after the other.
+pub fn joined<const N: usize>(parts: [Vec<Step>; N]) -> Vec<Step> {
+    parts.into_iter().flatten().collect()
+}
+
 /// One call of the machine, the calls that take it back, and whether it is the point of no return of its change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {

@@ -3,6 +3,7 @@
 //!
 //! No I/O: a resource says what it wants to know, reads the answer, and writes down steps.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -255,7 +256,7 @@ pub struct Known {
     pub declared: bool,
 }
 
-/// What a resource may know of the others while it writes its steps.
+/// What a resource may know of the others while it is compared and writes its steps.
 #[derive(Debug)]
 pub struct Neighbours<'a> {
     pub resources: &'a BTreeMap<Address, Box<dyn Resource>>,
@@ -264,6 +265,9 @@ pub struct Neighbours<'a> {
     pub replace: &'a BTreeSet<Address>,
     /// Does systemd's user manager run the containers? Else podman's own restart policy does (design §2.2).
     pub systemd: bool,
+    observed: &'a Observed,
+    /// What they will be called, of those that somebody has asked for.
+    names: RefCell<BTreeMap<Address, Option<String>>>,
 }
 
 /// An object on the machine that carries our labels or marker, whether or not the file still declares it.
@@ -299,10 +303,26 @@ pub struct Kind {
 /// One entry of a section, with its key, to the resources that it declares.
 pub type Read = fn(&Key, &Node, &mut Reading<'_>) -> Vec<Box<dyn Resource>>;
 
-impl Neighbours<'_> {
+impl<'a> Neighbours<'a> {
+    pub fn new(
+        resources: &'a BTreeMap<Address, Box<dyn Resource>>,
+        context: &'a Context,
+        replace: &'a BTreeSet<Address>,
+        observed: &'a Observed,
+    ) -> Self {
+        let systemd = !observed.manager.is_absent();
+        Self { resources, context, replace, systemd, observed, names: RefCell::default() }
+    }
+
     /// What another has for a name once this plan is carried out.
-    pub fn name_after(&self, address: &Address, observed: &Observed) -> Option<String> {
-        Some(self.resources.get(address)?.name_after(observed, self.replace.contains(address)))
+    pub fn name_after(&self, address: &Address) -> Option<String> {
+        let known = self.names.borrow().get(address).cloned();
+        known.unwrap_or_else(|| {
+            let resource = self.resources.get(address);
+            let name = resource.map(|resource| resource.name_after(self.observed, self.replace.contains(address)));
+            self.names.borrow_mut().insert(address.clone(), name.clone());
+            name
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Ownership on podman's objects: our labels, and what other tools' labels say about who an object belongs to.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::Attributes;
@@ -21,6 +22,13 @@ pub const UNIT: &str = "PODMAN_SYSTEMD_UNIT";
 /// Of the label's own form, so that a later tool can read what an earlier one wrote.
 const SPEC_VERSION: u64 = 1;
 
+/// What the label says; its keys are in their order.
+#[derive(Serialize, Deserialize)]
+struct Spec<'a> {
+    attributes: Cow<'a, Attributes>,
+    version: u64,
+}
+
 type Labels = BTreeMap<String, String>;
 
 /// The user's labels with ours.
@@ -28,7 +36,8 @@ pub fn ours(stack: &str, address: &Address, spec: &Attributes, given: &Labels) -
     let mut labels = given.clone();
     labels.insert(STACK.to_owned(), stack.to_owned());
     labels.insert(ADDRESS.to_owned(), address.to_string());
-    labels.insert(SPEC.to_owned(), json!({ "attributes": spec, "version": SPEC_VERSION }).to_string());
+    let spec = Spec { attributes: Cow::Borrowed(spec), version: SPEC_VERSION };
+    labels.insert(SPEC.to_owned(), serde_json::to_string(&spec).expect("a map with text keys is always JSON"));
     labels
 }
 
@@ -42,10 +51,13 @@ pub fn address(labels: &Labels) -> Option<Address> {
 
 /// None where the label is missing or of a form that is not known.
 pub fn last_applied(labels: &Labels) -> Option<Attributes> {
-    let spec: Value = serde_json::from_str(labels.get(SPEC)?).ok()?;
-    (spec.get("version")?.as_u64()? == SPEC_VERSION)
-        .then(|| serde_json::from_value(spec.get("attributes")?.clone()).ok())
-        .flatten()
+    let spec: Spec<'_> = serde_json::from_str(labels.get(SPEC)?).ok()?;
+    (spec.version == SPEC_VERSION).then(|| spec.attributes.into_owned())
+}
+
+/// The same of a container, read once.
+pub fn applied(found: &Container) -> Option<&Attributes> {
+    found.applied.get_or_init(|| last_applied(&found.labels)).as_ref()
 }
 
 /// Who made an object that is not ours, as far as its labels say, and how they let go of it.
@@ -140,9 +152,10 @@ pub fn adopt(observed: &mut Observed, stack: &str) {
         let adopted = serde_json::from_value::<Adopted>(value).ok();
         let (Some(address), Some(Adopted { name, id, spec })) = (address, adopted) else { continue };
         let labels = match address.kind() {
-            "container" => {
-                observed.containers.get_mut(&name).filter(|found| found.id == id).map(|found| &mut found.labels)
-            }
+            "container" => observed.containers.get_mut(&name).filter(|found| found.id == id).map(|found| {
+                found.applied.take();
+                &mut found.labels
+            }),
             "network" => observed.networks.get_mut(&name).map(|found| &mut found.labels),
             "volume" => {
                 observed.volumes.get_mut(&name).filter(|found| found.mountpoint == id).map(|found| &mut found.labels)
@@ -170,7 +183,7 @@ pub fn rename(observed: &mut Observed, stack: &str, renamed: &BTreeMap<Address, 
 /// How a container of ours is on a network, with what it was given there, so that it comes back to it as it was.
 pub fn endpoint_on(found: &Container, network: &str, observed: &Observed) -> Endpoint {
     let applied = address(&found.labels).and_then(|address| observed.facts.get("applied", &address).cloned());
-    let label = last_applied(&found.labels);
+    let label = self::applied(found);
     let given = |row: &str| {
         let label = label.as_ref().and_then(|spec| spec.get(row).cloned());
         applied.as_ref().and_then(|applied| applied.get(row).cloned()).or(label).unwrap_or_default()[network].take()

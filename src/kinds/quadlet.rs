@@ -59,6 +59,9 @@ pub(super) fn conflict(
 
 /// The file that names its container so, and the unit that is generated from it.
 fn named(name: &str, observed: &Observed, context: &Context) -> Option<(PathBuf, String)> {
+    if observed.folders.is_empty() {
+        return None;
+    }
     let files = folders(context).into_iter().filter_map(|folder| observed.folders.get(&folder)).flatten();
     let mut files = files.filter(|(path, _)| path.extension().is_some_and(|found| found == "container"));
     files.find_map(|(path, text)| {

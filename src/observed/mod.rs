@@ -4,19 +4,21 @@
 //! Three answers are kept apart everywhere: it is there, it is not there, it could not be told (`Unknown`, which never
 //! leads to an action).
 
+mod containers;
 pub mod host;
 pub mod paths;
 pub mod podman;
 pub mod query;
 pub mod systemd;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::effect::BuildSource;
+pub use containers::Containers;
 pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
 pub use paths::{PathMap, PathSet};
 pub use podman::{Container, ContainerState, Engine, Health, Image, Network, RemoteImage, Secret, Volume};
@@ -55,7 +57,7 @@ pub struct Observed {
     pub manager: Seen<Manager>,
     /// By name: this stack's containers, those asked for by name whoever owns them, and in the second round, asked for
     /// with `Query::all_containers`, every one there is.
-    pub containers: BTreeMap<String, Container>,
+    pub containers: Containers,
     pub networks: BTreeMap<String, Network>,
     pub volumes: BTreeMap<String, Volume>,
     /// This stack's, and those asked for by name whoever owns them.
@@ -71,6 +73,8 @@ pub struct Observed {
     pub paths: PathMap<Seen<PathInfo>>,
     /// Of the folders that were asked for and are there: the small files in them and their text, links followed.
     pub folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
+    /// What lies in the directories of the search path that were asked for and are there, in their order.
+    pub search_path: Vec<(PathBuf, BTreeSet<String>)>,
     /// Sockets that listen, of every owner in this network namespace; filled where ports were asked for.
     pub listeners: Vec<Listener>,
     pub probes: BTreeMap<Address, ProbeReading>,
@@ -104,6 +108,6 @@ impl Facts {
     }
 
     pub fn key(kind_of_fact: &str, address: &Address) -> String {
-        format!("{kind_of_fact}:{address}")
+        [kind_of_fact, ":", address.as_str()].concat()
     }
 }

@@ -1,10 +1,11 @@
 //! What podman shows of its objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::attributes::Hidden;
+use crate::attributes::{Attributes, Hidden};
 
 /// The API service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Container {
     /// The answer of inspect in libpod's v5 shape, where it was asked for. It may hold secrets: never stored, never
     /// printed.
     pub inspect: Option<Value>,
+    /// What its labels say that it was made from, once somebody has read them (`kinds::labels::applied`).
+    pub applied: OnceLock<Option<Attributes>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,6 +8,9 @@ use crate::address::Address;
 use crate::effect::BuildSource;
 use crate::probe::Readiness;
 
+/// To inspect one takes 1.3 to 2.5 ms; so many are as fast as anybody notices.
+pub const INSPECTED_MAX: usize = 50;
+
 /// The questions of one round, merged over all kinds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -38,8 +41,10 @@ pub struct Query {
     pub paths: PathSet,
     /// Read, if they are regular files of at most 1 MiB.
     pub files: PathSet,
-    /// Listed, with the text of the small files in them and one level below, links followed: drop-ins, Quadlet files.
+    /// Listed, with the text of the small files in them and one level below, links followed: Quadlet files.
     pub folders: BTreeSet<PathBuf>,
+    /// Directories of systemd's search path, whose names are listed; `NAME.d` of the `units` in them is read as `folders` are.
+    pub search_path: Vec<PathBuf>,
     /// Directories whose files of the form `*.service` with our first line belong to this stack are read: orphans.
     pub unit_directory: Option<PathBuf>,
     /// Are listening sockets wanted?

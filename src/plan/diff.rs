@@ -7,21 +7,25 @@ use serde_json::Value;
 
 use crate::attributes::{Attribute, Attributes, Comparison};
 use crate::change::{Action, AttributeChange, Cause};
-use crate::desired::{Difference, Object};
+use crate::desired::Difference;
 
 /// What differs. An attribute that the user neither sets nor had set at the last apply is never compared, so that what
 /// an image or the engine fills in is no drift.
 pub fn compare(
     table: &[Attribute],
     desired: &Attributes,
-    object: &Object,
+    seen: &Attributes,
     last_applied: Option<&Attributes>,
 ) -> Difference {
     let mut attributes = Vec::new();
-    for row in table {
+    // Most rows are nobody's: neither set nor set before.
+    let set = [Some(desired), last_applied].into_iter().flatten().flat_map(|side| side.0.keys());
+    let mut set: Vec<&str> = set.map(String::as_str).collect();
+    set.sort_unstable();
+    for row in table.iter().filter(|row| set.binary_search(&row.path).is_ok()) {
         let wanted = desired.get(row.path);
         let last = if row.state { wanted } else { last_applied.and_then(|last| last.get(row.path)) };
-        let seen = if row.blind { last } else { object.attributes.get(row.path) };
+        let seen = if row.blind { last } else { seen.get(row.path) };
         if row.blind && last_applied.is_none() {
             continue;
         }
@@ -34,7 +38,7 @@ pub fn compare(
             }
             Comparison::Whole | Comparison::Set if wanted.is_none() && last.is_none() => {}
             Comparison::Whole | Comparison::Set => {
-                attributes.extend(compare_one(row, row.path.to_owned(), wanted, seen, last));
+                attributes.extend(compare_one(row, None, wanted, seen, last));
             }
         }
     }
@@ -48,27 +52,24 @@ fn compare_keys(
     last: Option<&Value>,
     also: Option<&Value>,
 ) -> Vec<AttributeChange> {
-    let keys = |side: Option<&Value>| -> BTreeSet<String> {
-        side.and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
-    };
-    let at = |side: Option<&Value>, key: &str| side.and_then(|side| side.get(key)).cloned();
-    let all: BTreeSet<String> = [wanted, last, also].into_iter().flat_map(keys).collect();
-    all.iter()
-        .filter_map(|key| {
-            let (wanted, seen, last) = (at(wanted, key), at(seen, key), at(last, key));
-            compare_one(row, format!("{}.{key}", row.path), wanted.as_ref(), seen.as_ref(), last.as_ref())
-        })
-        .collect()
+    fn at<'v>(side: Option<&'v Value>, key: &str) -> Option<&'v Value> {
+        side.and_then(|side| side.get(key))
+    }
+    let maps = [wanted, last, also].into_iter().flatten().filter_map(Value::as_object);
+    let all: BTreeSet<&String> = maps.flat_map(serde_json::Map::keys).collect();
+    let changes =
+        all.into_iter().filter_map(|key| compare_one(row, Some(key), at(wanted, key), at(seen, key), at(last, key)));
+    changes.collect()
 }
 
 fn compare_one(
     row: &Attribute,
-    path: String,
+    key: Option<&String>,
     wanted: Option<&Value>,
     seen: Option<&Value>,
     last: Option<&Value>,
 ) -> Option<AttributeChange> {
-    let same = |a: Option<&Value>, b: Option<&Value>| canonical(row, a) == canonical(row, b);
+    let same = |a: Option<&Value>, b: Option<&Value>| is_same(row, a, b);
     if same(wanted, seen) {
         return None;
     }
@@ -80,7 +81,7 @@ fn compare_one(
         (false, false) => Cause::Both,
     };
     Some(AttributeChange {
-        path,
+        path: key.map_or_else(|| row.path.to_owned(), |key| format!("{}.{key}", row.path)),
         before: seen.cloned().unwrap_or(Value::Null),
         after: wanted.cloned().unwrap_or(Value::Null),
         cause,
@@ -88,16 +89,19 @@ fn compare_one(
     })
 }
 
-/// Null and absent are one; a set is sorted.
-fn canonical(row: &Attribute, value: Option<&Value>) -> Value {
-    match value {
-        None => Value::Null,
-        Some(Value::Array(items)) if row.comparison == Comparison::Set => {
-            let mut items = items.clone();
-            items.sort_by_cached_key(ToString::to_string);
-            Value::Array(items)
+/// Null and absent are one; a set has no order.
+fn is_same(row: &Attribute, a: Option<&Value>, b: Option<&Value>) -> bool {
+    let [a, b] = [a, b].map(|value| value.unwrap_or(&Value::Null));
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) if row.comparison == Comparison::Set && a != b => {
+            let sorted = |items: &[Value]| {
+                let mut texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+                texts.sort();
+                texts
+            };
+            a.len() == b.len() && sorted(a) == sorted(b)
         }
-        Some(value) => value.clone(),
+        (a, b) => a == b,
     }
 }
 
@@ -108,7 +112,6 @@ mod tests {
     use super::compare;
     use crate::attributes::{Attribute, Attributes, attribute};
     use crate::change::{Action, Cause};
-    use crate::desired::Object;
 
     const TABLE: &[Attribute] = &[
         attribute("user", Action::Replace),
@@ -125,9 +128,9 @@ mod tests {
 
     #[track_caller]
     fn check(desired: Value, seen: Value, last: Option<Value>, expected: &[(&str, Cause)]) {
-        let object = Object { attributes: attributes(seen), last_applied: None };
+        let seen = attributes(seen);
         let last = last.map(attributes);
-        let found = compare(TABLE, &attributes(desired), &object, last.as_ref());
+        let found = compare(TABLE, &attributes(desired), &seen, last.as_ref());
         let found: Vec<_> = found.attributes.iter().map(|change| (change.path.as_str(), change.cause)).collect();
         assert_eq!(found, expected);
     }

@@ -128,7 +128,7 @@ fn homes(going: &[(&'static Kind, Owned)], inputs: &Inputs<'_>) -> Vec<(Address,
     let tenants =
         inputs.observed.containers.values().filter_map(|found| Some((*going.get(&found.name)?, found.needs())));
     let leaving = tenants.flat_map(|(tenant, needs)| {
-        let homes = inputs.observed.containers.values().filter(move |home| needs.contains(home.id.as_str()));
+        let homes = needs.into_iter().filter_map(|id| inputs.observed.containers.with_id(id));
         homes.filter_map(|home| Some((tenant.clone(), (*going.get(&home.name)?).clone()))).collect::<Vec<_>>()
     });
     let is_gone = |home: &Address| going.values().any(|address| *address == home);
@@ -141,7 +141,7 @@ fn hosts(going: &[(&'static Kind, Owned)], observed: &Observed) -> Vec<(Address,
         owned.names.iter().filter_map(|name| Some((&owned.address, observed.containers.get(name)?.needs())))
     });
     let hosts = tenants.flat_map(|(tenant, needs)| {
-        let hosts = observed.containers.values().filter(move |host| needs.contains(host.id.as_str()));
+        let hosts = needs.into_iter().filter_map(|id| observed.containers.with_id(id));
         hosts.map(|host| (tenant.clone(), host.name.clone()))
     });
     hosts.collect()

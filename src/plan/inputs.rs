@@ -22,9 +22,11 @@ impl<'a> Inputs<'a> {
         self.kinds.iter().find(|kind| kind.name == address.kind()).expect("a resource is of a kind in the list")
     }
 
-    pub(super) fn neighbours(&self) -> Neighbours<'a> {
-        let systemd = !self.observed.manager.is_absent();
-        let replace = &self.options.replace;
-        Neighbours { resources: &self.desired.resources, context: self.context, replace, systemd }
+    /// As they are in this view of the machine.
+    pub(super) fn neighbours<'b>(&self, observed: &'b Observed) -> Neighbours<'b>
+    where
+        'a: 'b,
+    {
+        Neighbours::new(&self.desired.resources, self.context, &self.options.replace, observed)
     }
 }

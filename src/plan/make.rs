@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::together::{self, Homes};
 use super::{Inputs, Plan, Unknown, diff, going, hand_over, order, ports, preflight};
@@ -22,9 +22,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let order = options.scope(resources, &graph.order(), &homes);
     let mut plan = Plan { stack: desired.stack.clone(), ..Plan::default() };
     let mut differences = BTreeMap::new();
+    let as_it_is = inputs.neighbours(observed);
     for address in &order {
         let asked = options.replace.contains(address);
-        match difference(inputs, resources[address].as_ref()) {
+        match difference(inputs, resources[address].as_ref(), &as_it_is) {
             Ok(found) if asked => {
                 differences.insert(address.clone(), Difference { action: found.action.max(Action::Replace), ..found });
             }
@@ -38,7 +39,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let groups = homes.groups(&mut differences, &order);
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
     let restarts = order::restarts(&actions, resources, &order);
-    let neighbours = inputs.neighbours();
+    let neighbours = inputs.neighbours(seen);
     for address in &order {
         let resource = resources[address].as_ref();
         let mut risks = resource.conflicts(seen);
@@ -90,19 +91,18 @@ fn is_unknown(plan: &Plan, address: &Address) -> bool {
 }
 
 /// The difference of one resource, or why it cannot be told.
-fn difference(inputs: &Inputs<'_>, resource: &dyn Resource) -> Result<Difference, String> {
+fn difference(inputs: &Inputs<'_>, resource: &dyn Resource, neighbours: &Neighbours<'_>) -> Result<Difference, String> {
     let address = resource.address();
     let kind = inputs.kind(address);
-    let remembered = inputs.observed.facts.get("applied", address);
-    let remembered: Option<Attributes> = remembered.and_then(|fact| serde_json::from_value(fact.clone()).ok());
+    let remembered = inputs.observed.facts.get("applied", address).and_then(Value::as_object);
     match resource.seen(inputs.observed) {
         Seen::Unknown(why) => Err(why),
         Seen::Absent => Ok(Difference { action: Action::Create, attributes: vec![absent(remembered.is_some())] }),
         Seen::Present(object) => {
-            let last = last_applied(kind.attributes, object.last_applied.clone(), remembered);
-            let Object { attributes: _, last_applied: _ } = &object;
-            let found = diff::compare(kind.attributes, &resource.attributes(), &object, last.as_ref());
-            Ok(found.and(resource.outdated(inputs.observed, &inputs.neighbours())))
+            let Object { attributes: seen, last_applied: of_object } = object;
+            let last = last_applied(kind.attributes, of_object, remembered);
+            let found = diff::compare(kind.attributes, &resource.attributes(), &seen, last.as_ref());
+            Ok(found.and(resource.outdated(inputs.observed, neighbours)))
         }
     }
 }
@@ -111,10 +111,11 @@ fn difference(inputs: &Inputs<'_>, resource: &dyn Resource) -> Result<Difference
 fn last_applied(
     table: &[Attribute],
     of_object: Option<Attributes>,
-    remembered: Option<Attributes>,
+    remembered: Option<&Map<String, Value>>,
 ) -> Option<Attributes> {
-    let (Some(mut last), Some(remembered)) = (of_object.clone(), &remembered) else {
-        return of_object.or(remembered);
+    let Some(remembered) = remembered else { return of_object };
+    let Some(mut last) = of_object else {
+        return Some(Attributes(remembered.iter().map(|(path, value)| (path.clone(), value.clone())).collect()));
     };
     for row in table.iter().filter(|row| row.in_place) {
         last.0.remove(row.path);
@@ -179,7 +180,7 @@ fn reasons(found: &Difference) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
 
     use super::last_applied;
     use crate::attributes::{Attribute, Attributes, attribute};
@@ -193,12 +194,13 @@ mod tests {
         let attributes = |value: Value| -> Attributes { serde_json::from_value(value).expect("a map") };
         let label = attributes(json!({"image": "a", "networks": {"x": {}}}));
         let ledger = attributes(json!({"image": "stale", "networks": {"x": {}, "y": {}}}));
-        let both = last_applied(TABLE, Some(label.clone()), Some(ledger.clone()));
+        let map = |attributes: &Attributes| attributes.0.clone().into_iter().collect::<Map<_, _>>();
+        let both = last_applied(TABLE, Some(label.clone()), Some(&map(&ledger)));
         assert_eq!(both, Some(attributes(json!({"image": "a", "networks": {"x": {}, "y": {}}}))));
-        let none_left = last_applied(TABLE, Some(label.clone()), Some(attributes(json!({}))));
+        let none_left = last_applied(TABLE, Some(label.clone()), Some(&Map::new()));
         assert_eq!(none_left, Some(attributes(json!({"image": "a"}))), "the last one was taken off");
         assert_eq!(last_applied(TABLE, Some(label.clone()), None), Some(label), "the ledger is lost");
-        assert_eq!(last_applied(TABLE, None, Some(ledger.clone())), Some(ledger), "it carries no label");
+        assert_eq!(last_applied(TABLE, None, Some(&map(&ledger))), Some(ledger), "it carries no label");
         assert_eq!(last_applied(TABLE, None, None), None);
     }
 }

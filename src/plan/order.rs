@@ -16,8 +16,11 @@ pub(super) fn link(
     order: &[Address],
     systemd: bool,
 ) {
+    if changes.is_empty() {
+        return;
+    }
     let changed: BTreeSet<Address> = changes.iter().map(|change| change.address.clone()).collect();
-    let mut nearest: BTreeMap<Address, BTreeMap<Address, Until>> = BTreeMap::new();
+    let mut nearest: BTreeMap<&Address, BTreeMap<Address, Until>> = BTreeMap::new();
     for address in order {
         let mut above = BTreeMap::new();
         let mut add = |on: Address, until: Until| {
@@ -32,7 +35,7 @@ pub(super) fn link(
                 further.iter().for_each(|(on, until)| add(on.clone(), *until));
             }
         }
-        nearest.insert(address.clone(), above);
+        nearest.insert(address, above);
     }
     for change in changes {
         let after = nearest.remove(&change.address).unwrap_or_default();
@@ -50,18 +53,22 @@ pub(super) fn pulls_before_stops(changes: &mut Vec<Change>) {
     if pulls.is_empty() {
         return;
     }
+    let mut moved = false;
     for change in changes.iter_mut().filter(|change| change.steps.main.iter().any(|step| step.effect.is_a_stop())) {
+        moved = true;
         let new = pulls.iter().filter(|pull| change.after.iter().all(|after| after.on != **pull));
         let new: Vec<After> = new.map(|pull| After { on: pull.clone(), until: Until::Ended }).collect();
         change.after.extend(new);
     }
-    sort(changes);
+    if moved {
+        sort(changes);
+    }
 }
 
 /// Each after all that it waits for, else as it was.
 pub(super) fn sort(changes: &mut Vec<Change>) {
-    let positions: BTreeMap<Address, usize> =
-        changes.iter().enumerate().map(|(position, change)| (change.address.clone(), position)).collect();
+    let positions: BTreeMap<&Address, usize> =
+        changes.iter().enumerate().map(|(position, change)| (&change.address, position)).collect();
     let mut dependents = vec![Vec::new(); changes.len()];
     let mut unmet = vec![0; changes.len()];
     for (position, change) in changes.iter().enumerate() {
@@ -105,6 +112,9 @@ pub(super) fn restarts(
     order: &[Address],
 ) -> BTreeMap<Address, Address> {
     let mut due: BTreeMap<Address, Address> = BTreeMap::new();
+    if actions.values().all(|action| *action < Action::Restart) {
+        return due;
+    }
     for address in order {
         if actions.get(address).is_some_and(|action| *action >= Action::Restart) {
             continue;

@@ -54,9 +54,10 @@ impl Homes {
             .filter(|(_, resource)| resource.liveness().is_some_and(|liveness| liveness.container.is_some()))
             .map(|(address, resource)| (resource.name_on_machine(), address))
             .collect();
-        let is_other = |name: &str| hosts.keys().all(|host| name != host && !name.starts_with(&format!("{host}.")));
+        let is_half = |name: &str| name.match_indices('.').any(|(at, _)| hosts.contains_key(&name[..at]));
+        let is_other = |name: &str| !hosts.contains_key(name) && !is_half(name);
         let of_others = tenants.into_iter().filter(|tenant| is_other(&tenant.name)).flat_map(|tenant| {
-            let homes = observed.containers.values().filter(|home| tenant.needs().contains(home.id.as_str()));
+            let homes = tenant.needs().into_iter().filter_map(|id| observed.containers.with_id(id));
             let homes = homes.filter_map(|home| hosts.get(&home.name));
             homes.map(|home| (tenant.name.clone(), (*home).clone())).collect::<Vec<_>>()
         });

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! bench bare PODMAN-SOCKET BUS-SOCKET STACK IMAGE CONTAINER..  the calls of a plan with nothing to do
+//! bench list PODMAN-SOCKET BUS-SOCKET STACK IMAGE CONTAINER..  the same of a large stack, which is told by its list
 //! bench pairs COUNT BEFORE A BEFORE B                  the medians of two commands that take turns, and their ratio;
 //!                                                      each is a line of shell, its BEFORE is not measured
 //! bench peak COMMAND                                   the most memory that it ever had resident, in kB (VmHWM)
+//! bench done                                           what a one-shot runs: it has ended well
 //! bench sleep                                          what the containers run: nothing, until it is killed
 //! ```
 
@@ -25,7 +27,11 @@ fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["bare", podman, bus, stack, image, containers @ ..] => bare(podman, bus, stack, image, containers),
+        ["bare", podman, bus, stack, image, containers @ ..] => {
+            bare(podman, bus, [stack, image], containers, containers)
+        }
+        ["list", podman, bus, stack, image, containers @ ..] => bare(podman, bus, [stack, image], &[], containers),
+        ["done"] => Ok(()),
         ["pairs", count, rest @ ..] if rest.len() == 4 => {
             let count = count.parse().map_err(|_| io::Error::other("how many pairs?"))?;
             pairs(count, [(rest[0], rest[1]), (rest[2], rest[3])])
@@ -40,7 +46,7 @@ fn main() -> io::Result<()> {
 
 /// One list for each sort of object, one look at each container and its image, one list of units, and when units were
 /// last loaded.
-fn bare(podman: &str, bus: &str, stack: &str, image: &str, containers: &[&str]) -> io::Result<()> {
+fn bare(podman: &str, bus: &str, [stack, image]: [&str; 2], inspected: &[&str], containers: &[&str]) -> io::Result<()> {
     let filter = format!("%7B%22label%22%3A%5B%22io.stackctl.stack%3D{stack}%22%5D%7D");
     let mut paths = vec![
         "/_ping".to_owned(),
@@ -49,7 +55,7 @@ fn bare(podman: &str, bus: &str, stack: &str, image: &str, containers: &[&str]) 
         "/v5.0.0/libpod/volumes/json".to_owned(),
         format!("/v5.0.0/libpod/images/{image}/json"),
     ];
-    paths.extend(containers.iter().map(|name| format!("/v5.0.0/libpod/containers/{stack}-{name}/json")));
+    paths.extend(inspected.iter().map(|name| format!("/v5.0.0/libpod/containers/{stack}-{name}/json")));
     let units: Vec<String> = containers.iter().map(|name| format!("podman-{stack}-{name}.service")).collect();
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| ask_bus(bus, &units));

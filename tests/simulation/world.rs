@@ -180,6 +180,7 @@ impl World {
     fn observed(&self, query: &Query) -> Observed {
         let container = |(name, object): (&String, &Object)| {
             let seen = Container {
+                applied: std::sync::OnceLock::new(),
                 id: format!("{name} {}", object.tag),
                 name: name.clone(),
                 labels: object.labels.clone(),

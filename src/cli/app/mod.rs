@@ -36,15 +36,13 @@ use crate::ledger::{self, Ledger, LedgerError, RunJournal};
 use crate::machine::real::{Real, RealOptions};
 use crate::machine::{Observe, Perform, files, http};
 use crate::observed::Seen;
+use crate::observed::query::INSPECTED_MAX;
 use crate::observed::{Facts, Observed, ProbeReading, Query};
 use crate::plan::{self, Asked, Kept, Plan, Saved};
 use crate::probe::Probe;
 use crate::report;
 use crate::report::kept::KeptData;
 use crate::stack::source::Environment;
-
-/// To inspect one takes 1.3 to 2.5 ms; so many are as fast as anybody notices.
-const INSPECTED_MAX: usize = 50;
 
 /// Looks at the machine before a plan: most need one, conflicts a second, and nothing makes a fourth worth its time.
 const ROUNDS_MAX: usize = 3;

@@ -95,7 +95,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
 /// The whole desired side: what the container is created with, its unit, and the states that everything of ours has.
 pub(super) fn desired(container: &Container) -> Attributes {
     let mut attributes = created_with(container);
-    systemd::unit(container).attributes(&container.context.stack, &mut attributes);
+    systemd::unit(container).attributes(&mut attributes);
     attributes.set("running", true);
     attributes.set("paused", false);
     attributes.set("supervised", true);

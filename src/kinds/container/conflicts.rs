@@ -16,7 +16,7 @@ type Conflict = (Risk, hand_over::Steps);
 
 pub(super) fn find(container: &Container, observed: &Observed) -> Vec<Risk> {
     let mut risks: Vec<Risk> = of_names(container, observed).into_iter().map(|(risk, _)| risk).collect();
-    risks.extend(unit::drop_ins(&systemd::unit(container), observed, &container.context));
+    risks.extend(unit::drop_ins(systemd::unit(container), observed, &container.context));
     risks.extend(container.ports.iter().filter_map(|port| port_conflict(container, port, observed)));
     risks
 }
@@ -28,7 +28,7 @@ pub(super) fn hand_over(container: &Container, observed: &Observed) -> hand_over
 fn of_names(container: &Container, observed: &Observed) -> Vec<Conflict> {
     let mut conflicts: Vec<Conflict> =
         foreign(container, observed).map(|found| name_conflict(found, container, observed)).collect();
-    conflicts.extend(unit::conflicts(&systemd::unit(container), observed, &container.context));
+    conflicts.extend(unit::conflicts(systemd::unit(container), observed, &container.context));
     conflicts.extend(quadlet::conflict(&container.name, &container.unit_name(), observed, &container.context));
     conflicts
 }

@@ -95,7 +95,7 @@ impl Found {
             MountSource::Bind(_) | MountSource::Tmpfs { .. } => None,
         };
         Self {
-            versions: secrets::versions(container, observed, neighbours),
+            versions: secrets::versions(container, neighbours),
             gpu_devices: gpu::devices(container, observed),
             new_volumes: container.mounts.values().filter_map(is_new).collect(),
             called: BTreeMap::new(),

@@ -20,7 +20,7 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -35,7 +35,7 @@ use crate::desired::{
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::kinds::image::{Build, Image, Pull};
-use crate::kinds::unit::BootWait;
+use crate::kinds::unit::{BootWait, Unit};
 use crate::kinds::{directory, network, quadlet};
 use crate::observed::{Observed, Query, Seen};
 use crate::probe::{Probe, Readiness};
@@ -117,6 +117,8 @@ pub struct Container {
     unit_dependencies: UnitDependencies,
     /// All containers of the file; filled by linking.
     siblings: Arc<BTreeSet<Address>>,
+    /// See [`systemd::unit`].
+    unit: OnceLock<Unit>,
 }
 
 /// A value and whether it may be shown. `Debug` never shows one that may not.

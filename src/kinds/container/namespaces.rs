@@ -189,7 +189,7 @@ pub(super) fn seen(inspect: &Value, observed: &Observed, into: &mut Attributes) 
         let Some(id) = inspect["HostConfig"][key].as_str().and_then(|mode| mode.strip_prefix("container:")) else {
             continue;
         };
-        let name = observed.containers.values().find(|other| other.id == id).map_or(id, |other| &other.name);
+        let name = observed.containers.with_id(id).map_or(id, |other| &other.name);
         into.set(row, format!("container:{name}"));
     }
 }
@@ -199,8 +199,7 @@ pub(super) fn homes<'o>(
     found: &'o observed::Container,
     observed: &'o Observed,
 ) -> impl Iterator<Item = &'o observed::Container> {
-    let ids = found.needs();
-    observed.containers.values().filter(move |other| ids.contains(other.id.as_str()))
+    found.needs().into_iter().filter_map(|id| observed.containers.with_id(id))
 }
 
 /// Lives it with one that is not in service any more, or not yet? With such a one it would start that one as well.

@@ -1,6 +1,7 @@
 //! What is seen of a container: its inspect in the words of the table, the half of a replace that lies beside it, its
 //! unit, and whether it was edited in place.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -62,10 +63,11 @@ impl<'o> Lies<'o> {
 
 /// Was it made from exactly what is desired now?
 pub(super) fn is_as_desired(container: &Container, found: &observed::Container) -> bool {
-    labels::last_applied(&found.labels).is_some_and(|mut spec| {
-        spec.0.remove(secret::VERSIONS);
-        spec.0.remove(gpu::FOUND);
-        spec == created_with(container)
+    labels::applied(found).is_some_and(|spec| {
+        let wanted = created_with(container);
+        // Which version and which devices it was made with, the file does not say.
+        let given = spec.0.iter().filter(|(path, _)| ![secret::VERSIONS, gpu::FOUND].contains(&path.as_str()));
+        given.eq(&wanted.0)
     })
 }
 
@@ -77,7 +79,7 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
     let Some(subject) = lies.subject(container) else {
         return Seen::Absent;
     };
-    let mut last = labels::last_applied(&subject.labels).unwrap_or_default();
+    let mut last = labels::applied(subject).cloned().unwrap_or_default();
     let mut attributes = match (&subject.inspect, lies.live.or(lies.renamed).is_some()) {
         (Some(inspect), true) => shown(container, subject, inspect, &last, observed),
         // What was not inspected is as it was made, as far as the list does not tell otherwise.
@@ -122,14 +124,15 @@ pub(super) fn unlike<'o>(
     let live = lies.live.or(lies.renamed).filter(|live| live.inspect.is_none())?;
     let on: BTreeSet<&String> = live.networks.iter().collect();
     let wanted: BTreeSet<&String> = container.networks.values().map(|attachment| &attachment.name).collect();
-    let moved = image(container, live, observed) != container.image;
+    let none = Attributes::default();
+    let moved = image(container, live, labels::applied(live).unwrap_or(&none), observed) != container.image;
     (!is_as_desired(container, live) || on != wanted || moved).then_some(live)
 }
 
 /// As it was made, on the networks that it is on now.
 fn listed(container: &Container, subject: &observed::Container, last: &Attributes, observed: &Observed) -> Attributes {
     let mut seen = last.clone();
-    seen.set("image", image(container, subject, observed));
+    seen.set("image", image(container, subject, last, observed));
     let applied = observed.facts.get("applied", &container.address).and_then(|applied| applied.get("networks"));
     let known = |name: &String| {
         let known = [applied, last.get("networks")].into_iter().flatten().find_map(|networks| networks.get(name));
@@ -163,7 +166,7 @@ fn shown(
 ) -> Attributes {
     let (config, host) = (&inspect["Config"], &inspect["HostConfig"]);
     let mut seen = Attributes::default();
-    seen.set("image", image(container, subject, observed));
+    seen.set("image", image(container, subject, last, observed));
     seen.set("command", config["Cmd"].clone());
     seen.set("entrypoint", list(&config["Entrypoint"]));
     seen.set("environment", environment(container, config, last));
@@ -194,11 +197,9 @@ fn shown(
 }
 
 /// The reference; with the image's id where the reference has come to mean another image since.
-fn image(container: &Container, subject: &observed::Container, observed: &Observed) -> String {
+fn image(container: &Container, subject: &observed::Container, last: &Attributes, observed: &Observed) -> String {
     let now = observed.images.get(&container.image).and_then(Seen::present);
-    let made_from = labels::last_applied(&subject.labels)
-        .and_then(|spec| spec.get("image").and_then(Value::as_str).map(str::to_owned))
-        .unwrap_or_else(|| subject.image.clone());
+    let made_from = last.get("image").and_then(Value::as_str).unwrap_or(&subject.image).to_owned();
     match now {
         Some(now) if made_from == container.image && now.id != subject.image_id => {
             let short: String = subject.image_id.trim_start_matches("sha256:").chars().take(12).collect();
@@ -360,16 +361,20 @@ fn edited_in_place(container: &Container, subject: &observed::Container, observe
     // Another podman may show the same container in other words, and another key hashes the same words to others: then it
     // is taken anew.
     let key = container.context.secrets.key_id();
-    if [("id", &subject.id), ("podman", &engine.version), ("key", &key)]
+    if [("id", subject.id.as_str()), ("podman", &engine.version), ("key", key)]
         .iter()
-        .any(|(of, now)| remembered[*of] != json!(now))
+        .any(|(of, now)| remembered[*of] != *now)
     {
         return Vec::new();
     }
     let now = fingerprint(container, inspect);
-    let before: BTreeMap<String, String> = serde_json::from_value(remembered["hashes"].clone()).unwrap_or_default();
-    let paths: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
-    paths.into_iter().filter(|path| now.get(*path) != before.get(*path)).cloned().collect()
+    let before = |path: &String| remembered["hashes"][path].as_str();
+    let gone = remembered["hashes"].as_object().into_iter().flat_map(Map::keys).filter(|path| !now.contains_key(*path));
+    let mut paths: Vec<&String> =
+        now.iter().filter(|(path, hash)| before(path) != Some(hash)).map(|(path, _)| path).collect();
+    paths.extend(gone);
+    paths.sort();
+    paths.into_iter().cloned().collect()
 }
 
 /// What `podman update` can change and rows of the table show: a change of what the user set is told by its own name.
@@ -401,21 +406,22 @@ fn fingerprint(container: &Container, inspect: &Value) -> BTreeMap<String, Strin
             if ["Annotations", "ContainerIDFile", "LogConfig"].contains(&key.as_str()) {
                 continue;
             }
-            let hash = container.context.secrets.hash(&sorted(value).to_string());
-            hashes.insert(format!("{part}.{key}"), hash.chars().take(16).collect());
+            let mut hash = container.context.secrets.hash(&sorted(value).to_string());
+            hash.truncate(16);
+            hashes.insert(format!("{part}.{key}"), hash);
         }
     }
     hashes
 }
 
-fn sorted(value: &Value) -> Value {
+fn sorted(value: &Value) -> Cow<'_, Value> {
     match value {
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.iter().map(sorted).collect();
+        Value::Array(items) if items.len() > 1 || items.iter().any(Value::is_array) => {
+            let mut items: Vec<Value> = items.iter().map(|item| sorted(item).into_owned()).collect();
             items.sort_by_cached_key(ToString::to_string);
-            Value::Array(items)
+            Cow::Owned(Value::Array(items))
         }
-        other => other.clone(),
+        other => Cow::Borrowed(other),
     }
 }
 

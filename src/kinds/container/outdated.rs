@@ -8,7 +8,6 @@ use serde_json::json;
 use super::observe::Lies;
 use super::{Container, gpu, namespaces, secrets};
 use crate::address::Address;
-use crate::attributes::Attributes;
 use crate::change::{Action, AttributeChange, Cause};
 use crate::desired::Neighbours;
 use crate::kinds::{labels, secret};
@@ -17,7 +16,7 @@ use crate::observed::{Observed, Sort};
 pub(super) fn find(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
     let mut outdated = secrets_outdated(container, observed, neighbours);
     outdated.extend(gpu_outdated(container, observed));
-    outdated.extend(renewed_image(container, observed, neighbours));
+    outdated.extend(renewed_image(container, neighbours));
     let live = Lies::of(container, observed).live;
     outdated.extend(live.and_then(|live| namespaces::outlived(container, live, observed)));
     outdated
@@ -25,12 +24,12 @@ pub(super) fn find(container: &Container, observed: &Observed, neighbours: &Neig
 
 /// What it was made with and is not to be made with any more.
 fn secrets_outdated(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Vec<AttributeChange> {
-    if observed.blind.contains_key(&Sort::Secrets) {
+    if container.secrets.is_empty() || observed.blind.contains_key(&Sort::Secrets) {
         return Vec::new();
     }
     let Some(subject) = Lies::of(container, observed).subject(container) else { return Vec::new() };
     let has = secret::versions_of(subject).unwrap_or_default();
-    let wanted = secrets::versions(container, observed, neighbours);
+    let wanted = secrets::versions(container, neighbours);
     let changes = wanted.into_iter().filter_map(|(name, version)| {
         let before = has.get(&name).filter(|before| **before != version)?;
         // A version that is there already was made by a run that did not come as far as this container, or by hand.
@@ -47,10 +46,10 @@ fn secrets_outdated(container: &Container, observed: &Observed, neighbours: &Nei
 }
 
 /// The versions that nobody may need once this container is made anew: not the newest of a secret that it only lets go of.
-pub(super) fn superseded(lies: Lies<'_>, observed: &Observed, neighbours: &Neighbours<'_>) -> BTreeSet<String> {
+pub(super) fn superseded(lies: Lies<'_>, neighbours: &Neighbours<'_>) -> BTreeSet<String> {
     let old = [lies.live, lies.parked, lies.next].into_iter().flatten().filter_map(secret::versions_of).flatten();
     let is_old = |(secret, name): &(String, String)| {
-        let newest = secret.parse().ok().and_then(|address| neighbours.name_after(&address, observed));
+        let newest = secret.parse().ok().and_then(|address| neighbours.name_after(&address));
         newest.is_some_and(|newest| newest != *name)
     };
     old.filter(is_old).map(|(_, name)| name).collect()
@@ -62,7 +61,7 @@ fn gpu_outdated(container: &Container, observed: &Observed) -> Option<AttributeC
         return None;
     }
     let subject = Lies::of(container, observed).subject(container)?;
-    let last: Attributes = labels::last_applied(&subject.labels)?;
+    let last = labels::applied(subject)?;
     let before = last.get(gpu::FOUND).cloned().unwrap_or_else(|| json!([]));
     let after = json!(gpu::devices(container, observed));
     (last.get("gpu") == Some(&json!("auto")) && before != after).then(|| AttributeChange {
@@ -75,8 +74,8 @@ fn gpu_outdated(container: &Container, observed: &Observed) -> Option<AttributeC
 }
 
 /// Where the reference will name another image by the time that this container is due.
-fn renewed_image(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Option<AttributeChange> {
-    let after = neighbours.name_after(&Address::new("image", &container.image), observed)?;
+fn renewed_image(container: &Container, neighbours: &Neighbours<'_>) -> Option<AttributeChange> {
+    let after = neighbours.name_after(&Address::new("image", &container.image))?;
     (after != container.image).then(|| AttributeChange {
         path: "image".to_owned(),
         before: json!(container.image),

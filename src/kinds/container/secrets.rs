@@ -11,7 +11,6 @@ use crate::desired::Neighbours;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::ContainerCreate;
 use crate::effect::podman::SecretMount;
-use crate::observed::Observed;
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::Node;
 
@@ -113,8 +112,8 @@ pub(super) fn addresses(uses: &Uses) -> BTreeSet<Address> {
 }
 
 /// What it is made with now.
-pub(super) fn versions(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Versions {
-    let version = |of: &Use| Some((of.secret.to_string(), neighbours.name_after(&of.secret, observed)?));
+pub(super) fn versions(container: &Container, neighbours: &Neighbours<'_>) -> Versions {
+    let version = |of: &Use| Some((of.secret.to_string(), neighbours.name_after(&of.secret)?));
     container.secrets.values().filter_map(version).collect()
 }
 

@@ -9,7 +9,7 @@ use super::observe::{Lies, is_as_desired};
 use super::together::{self, Phases};
 use super::{Container, create, namespaces, outdated, systemd};
 use crate::address::Address;
-use crate::change::{Action, Step, Steps, step};
+use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
 use crate::effect::{Effect, Files, Podman, Systemd, Wait};
 use crate::kinds::{labels, secret, unit};
@@ -46,20 +46,20 @@ pub(super) fn steps(
         {
             let again = if difference.action == Action::Restart { calls.restart(lies) } else { Vec::new() };
             let settled = together::composed(vec![calls.settle_half(lies)], observed);
-            [settled, networks(container, difference, lies, observed), again].concat()
+            joined([settled, networks(container, difference, lies, observed), again])
         }
         // Down as well, whatever else differs.
         Action::Start | Action::Update | Action::Reload if difference.has("running") => {
-            [networks(container, difference, lies, observed), waits, calls.start()].concat()
+            joined([networks(container, difference, lies, observed), waits, calls.start()])
         }
         Action::None | Action::Start | Action::Update | Action::Reload | Action::Finish | Action::Delete => {
             networks(container, difference, lies, observed)
         }
-        Action::Restart => [networks(container, difference, lies, observed), waits, calls.restart(lies)].concat(),
+        Action::Restart => joined([networks(container, difference, lies, observed), waits, calls.restart(lies)]),
     };
     let (before, after) = around(container, observed);
     let finish = renamed_unit(container, observed).map(|unit| old_unit(container, unit).1.finish).unwrap_or_default();
-    Steps { prepare, main: [before, main, after].concat(), finish }
+    Steps { prepare, main: joined([before, main, after]), finish }
 }
 
 /// What comes before the steps of any change of it, and after them.
@@ -217,7 +217,7 @@ impl<'a> Calls<'a> {
             systemd: neighbours.systemd,
             found: create::Found { called: group.called.clone(), ..found },
             is_stray: neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running),
-            superseded: outdated::superseded(lies, observed, neighbours),
+            superseded: outdated::superseded(lies, neighbours),
             group,
         }
     }
@@ -275,7 +275,7 @@ impl<'a> Calls<'a> {
     fn make(&self, waits: Vec<Step>) -> Vec<Step> {
         let body = create::body(self.container, &self.container.name, self.systemd, &self.found);
         let create = step(podman(Podman::CreateContainer(Box::new(body)))).commit();
-        [vec![create], waits, self.start()].concat()
+        joined([vec![create], waits, self.start()])
     }
 
     fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
@@ -438,7 +438,7 @@ impl<'a> Calls<'a> {
             },
             (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
                 clear: self.halt(lies.parked).into_iter().collect(),
-                start: [vec![step(rename(&next, live)), start()], self.up()].concat(),
+                start: joined([vec![step(rename(&next, live)), start()], self.up()]),
                 commit: self.commit(),
                 ..self.back()
             },
@@ -454,7 +454,7 @@ impl<'a> Calls<'a> {
                 ..Phases::default()
             },
             (None, None, Some(_)) => {
-                Phases { start: [vec![step(rename(&next, live)).commit()], self.start()].concat(), ..Phases::default() }
+                Phases { start: joined([vec![step(rename(&next, live)).commit()], self.start()]), ..Phases::default() }
             }
             (_, None, None) => Phases::default(),
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Condition, Container, NEXT, Needs, PARKED, Restart};
 use crate::attributes::Attributes;
 use crate::effect::there;
-use crate::kinds::unit::{BootWait, SEARCH_PATH, Unit, host_check, line_value};
+use crate::kinds::unit::{BootWait, Parts, SEARCH_PATH, Unit, host_check, line_value};
 use crate::probe::Probe;
 
 /// Podman's and Compose's own default between SIGTERM and SIGKILL.
@@ -18,15 +18,19 @@ const START_MARGIN: Duration = Duration::from_secs(90);
 /// From the kill that ends the grace period to podman's own clean-up.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
 
-pub(super) fn unit(container: &Container) -> Unit {
-    Unit {
-        name: container.unit_name(),
-        address: container.address.clone(),
-        spec: spec(container),
-        body: body(container),
-        enabled: !container.one_shot,
-        target: "default.target",
-    }
+/// Made once, after everything is linked.
+pub(super) fn unit(container: &Container) -> &Unit {
+    container.unit.get_or_init(|| {
+        let parts = Parts {
+            name: container.unit_name(),
+            address: container.address.clone(),
+            spec: spec(container),
+            body: body(container),
+            enabled: !container.one_shot,
+            target: "default.target",
+        };
+        Unit::new(&container.context, parts)
+    })
 }
 
 /// The longest that systemd gives a start.

@@ -11,7 +11,7 @@ use super::observe::{Lies, is_as_desired};
 use super::steps::{Calls, Group, around, is_proven, networks, waits_for};
 use super::{Container, namespaces};
 use crate::address::Address;
-use crate::change::{Action, Step};
+use crate::change::{Action, Step, joined};
 use crate::desired::{Difference, Home, Neighbours, Resource};
 use crate::effect::{Effect, Podman};
 use crate::kinds::labels;
@@ -158,7 +158,7 @@ pub(super) fn steps(
         }
         after.extend(last);
     }
-    [before, composed(phases, observed), after].concat()
+    joined([before, composed(phases, observed), after])
 }
 
 /// What the members must agree on.

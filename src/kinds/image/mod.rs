@@ -96,8 +96,12 @@ impl Image {
         match self.seen(observed) {
             Seen::Present(object) => {
                 let last = object.last_applied.clone();
-                let of_file =
-                    crate::plan::diff::compare(attributes::ATTRIBUTES, &self.attributes(), &object, last.as_ref());
+                let of_file = crate::plan::diff::compare(
+                    attributes::ATTRIBUTES,
+                    &self.attributes(),
+                    &object.attributes,
+                    last.as_ref(),
+                );
                 of_file.action != Action::None || !self.renewals(observed).is_empty()
             }
             Seen::Absent => true,

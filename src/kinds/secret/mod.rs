@@ -82,7 +82,8 @@ impl Secret {
 
     /// Ours on the machine, by number.
     fn versions<'o>(&self, observed: &'o Observed) -> BTreeMap<u32, &'o observed::Secret> {
-        let named = observed.secrets.range(self.name.clone()..).take_while(|(name, _)| name.starts_with(&self.name));
+        let prefix = format!("{}.", self.name);
+        let named = observed.secrets.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
         let ours = named.map(|(_, found)| found).filter(|found| {
             labels::belongs_to(&found.labels, &self.context.stack)
                 && labels::address(&found.labels).as_ref() == Some(&self.address)
@@ -159,8 +160,7 @@ impl Secret {
 
 /// Address of a secret -> the version that a container was made with, as its label tells.
 pub(super) fn versions_of(found: &observed::Container) -> Option<BTreeMap<String, String>> {
-    let last = labels::last_applied(&found.labels)?;
-    serde_json::from_value(last.get(VERSIONS)?.clone()).ok()
+    serde_json::from_value(labels::applied(found)?.get(VERSIONS)?.clone()).ok()
 }
 
 /// Takes a version away that nobody needs any more.
@@ -201,7 +201,7 @@ impl Resource for Secret {
         let differs = || {
             let Seen::Present(object) = self.seen(observed) else { return false };
             let last = object.last_applied.clone();
-            let found = crate::plan::diff::compare(self.table(), &self.attributes(), &object, last.as_ref());
+            let found = crate::plan::diff::compare(self.table(), &self.attributes(), &object.attributes, last.as_ref());
             found.action == Action::Replace
         };
         match newest {

@@ -8,6 +8,7 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::kinds::container::{Needs, Restart, UnitDependencies};
 use crate::kinds::file;
-use crate::kinds::unit::{self, BootWait, Found, Unit};
+use crate::kinds::unit::{self, BootWait, Found, Parts, Unit};
 use crate::observed::{Observed, PathKind, Query, Seen, Sort};
 use crate::probe::Readiness;
 
@@ -78,6 +79,8 @@ pub struct Service {
     remains: bool,
     /// Files that it names and the stack file declares; filled by linking.
     files: BTreeMap<PathBuf, Address>,
+    /// See [`Service::unit`].
+    unit: OnceLock<Unit>,
 }
 
 impl Service {
@@ -85,15 +88,19 @@ impl Service {
         format!("{}.service", self.address.name())
     }
 
-    pub(super) fn unit(&self) -> Unit {
-        Unit {
-            name: self.unit_name(),
-            address: self.address.clone(),
-            spec: attributes::spec(self),
-            body: render::body(self),
-            enabled: self.is_enabled(),
-            target: "default.target",
-        }
+    /// Made once, after everything is linked.
+    pub(super) fn unit(&self) -> &Unit {
+        self.unit.get_or_init(|| {
+            let parts = Parts {
+                name: self.unit_name(),
+                address: self.address.clone(),
+                spec: attributes::spec(self),
+                body: render::body(self),
+                enabled: self.is_enabled(),
+                target: "default.target",
+            };
+            Unit::new(&self.context, parts)
+        })
     }
 
     /// What nothing wants cannot be enabled.
@@ -117,7 +124,7 @@ impl Service {
         let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {
             return false;
         };
-        let modified = observed.paths.get(&unit.path(&self.context)).and_then(Seen::present);
+        let modified = observed.paths.get(&unit.path()).and_then(Seen::present);
         let since = observed.units.get(&unit.name).and_then(|unit| unit.details.as_ref());
         let (Some(modified), Some(since)) = (modified, since) else { return false };
         remembered.is_some_and(|hash| *hash != of_the_process(&spec)) && since.active_since_us < modified.modified_us
@@ -131,7 +138,7 @@ impl Resource for Service {
 
     fn attributes(&self) -> Attributes {
         let mut attributes = Attributes::default();
-        self.unit().attributes(&self.context.stack, &mut attributes);
+        self.unit().attributes(&mut attributes);
         if !self.is_one_shot() {
             attributes.set("running", true);
         }
@@ -195,8 +202,8 @@ impl Resource for Service {
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
         let unit = self.unit();
-        let names = unit::conflicts(&unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
-        let mut risks: Vec<Risk> = names.chain(unit::drop_ins(&unit, observed, &self.context)).collect();
+        let names = unit::conflicts(unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
+        let mut risks: Vec<Risk> = names.chain(unit::drop_ins(unit, observed, &self.context)).collect();
         let is_made =
             |path: &PathBuf| self.files.contains_key(path) && observed.paths.get(path).is_some_and(Seen::is_absent);
         let env_files = self.env_files.iter().filter(|(path, _)| !is_made(path));
@@ -207,7 +214,7 @@ impl Resource for Service {
     }
 
     fn hand_over(&self, observed: &Observed) -> hand_over::Steps {
-        unit::conflicts(&self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps).collect()
+        unit::conflicts(self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps).collect()
     }
 
     fn steps(&self, difference: &Difference, observed: &Observed, neighbours: &Neighbours<'_>) -> Steps {

@@ -138,6 +138,7 @@ pub(in crate::kinds) fn job(
         unit_dependencies: UnitDependencies::default(),
         remains: false,
         files: BTreeMap::new(),
+        unit: std::sync::OnceLock::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attributes::unit_rows;
 use super::{Service, render};
-use crate::change::{Action, Step, Steps, step};
+use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Context, Difference, Neighbours, Owned, Resource};
 use crate::effect::{Effect, Files, Systemd, Wait};
 use crate::kinds::container::waits_for;
@@ -43,13 +43,13 @@ pub(super) fn steps(
     let main = match difference.action {
         // Down as well, whatever else differs.
         Action::Update | Action::Reload if difference.has("running") => {
-            [waits, vec![step(start())], up(service)].concat()
+            joined([waits, vec![step(start())], up(service)])
         }
         Action::None | Action::Finish | Action::Update | Action::Reload | Action::Delete => Vec::new(),
-        Action::Restart | Action::Replace if runs => [waits, vec![step(restart())], up(service)].concat(),
+        Action::Restart | Action::Replace if runs => joined([waits, vec![step(restart())], up(service)]),
         // From here on it stays; to tell that it was taken back would not be true.
-        Action::Create => [waits, vec![step(start()).commit()], up(service)].concat(),
-        Action::Start | Action::Restart | Action::Replace => [waits, vec![step(start())], up(service)].concat(),
+        Action::Create => joined([waits, vec![step(start()).commit()], up(service)]),
+        Action::Start | Action::Restart | Action::Replace => joined([waits, vec![step(start())], up(service)]),
     };
     Steps { prepare, main, finish: Vec::new() }
 }

@@ -5,6 +5,7 @@ mod attributes;
 mod spec;
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Files, Systemd};
 use crate::hand_over;
 use crate::kinds::service::{STOP_TIMEOUT, Service, seconds};
-use crate::kinds::unit::{self, Found, Unit};
+use crate::kinds::unit::{self, Found, Parts, Unit};
 use crate::observed::{Observed, Query, Seen, Sort};
 
 /// To start a timer is to look at the clock.
@@ -43,6 +44,8 @@ pub struct Timer {
     schedule: Schedule,
     enabled: bool,
     job: Service,
+    /// See [`Timer::unit`].
+    unit: OnceLock<Unit>,
 }
 
 /// In the words of systemd.timer(5).
@@ -90,8 +93,13 @@ impl Schedule {
 }
 
 impl Timer {
-    fn unit(&self) -> Unit {
-        let Timer { address, span: _, context, schedule, enabled, job: _ } = self;
+    /// Made once.
+    fn unit(&self) -> &Unit {
+        self.unit.get_or_init(|| self.made())
+    }
+
+    fn made(&self) -> Unit {
+        let Timer { address, span: _, context, schedule, enabled, job: _, unit: _ } = self;
         let mut spec = schedule.spec();
         spec.set("enabled", *enabled);
         let mut body =
@@ -101,7 +109,8 @@ impl Timer {
         }
         body.push_str("\n[Install]\nWantedBy=timers.target\n");
         let name = format!("{}.timer", address.name());
-        Unit { name, address: address.clone(), spec, body, enabled: *enabled, target: "timers.target" }
+        let address = address.clone();
+        Unit::new(&context, Parts { name, address, spec, body, enabled: *enabled, target: "timers.target" })
     }
 
     /// The rows of both files in one.
@@ -130,8 +139,8 @@ impl Resource for Timer {
 
     fn attributes(&self) -> Attributes {
         let (mut timer, mut job) = (Attributes::default(), Attributes::default());
-        self.unit().attributes(&self.context.stack, &mut timer);
-        self.job.unit().attributes(&self.context.stack, &mut job);
+        self.unit().attributes(&mut timer);
+        self.job.unit().attributes(&mut job);
         timer.set("running", true);
         Timer::joined(timer, job)
     }
@@ -173,12 +182,12 @@ impl Resource for Timer {
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
         let unit = self.unit();
-        let names = unit::conflicts(&unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
-        names.chain(unit::drop_ins(&unit, observed, &self.context)).chain(self.job.conflicts(observed)).collect()
+        let names = unit::conflicts(unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
+        names.chain(unit::drop_ins(unit, observed, &self.context)).chain(self.job.conflicts(observed)).collect()
     }
 
     fn hand_over(&self, observed: &Observed) -> hand_over::Steps {
-        let of_timer = unit::conflicts(&self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps);
+        let of_timer = unit::conflicts(self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps);
         of_timer.chain(self.job.hand_over(observed)).collect()
     }
 
@@ -188,7 +197,7 @@ impl Resource for Timer {
         let (unit, rows) = (self.unit(), attributes::OF_THE_TIMER);
         prepare.extend(unit.prepare(difference, rows, observed, &self.context));
         let start = Systemd::Start {
-            unit: unit.name,
+            unit: unit.name.clone(),
             container: None,
             settle: Duration::ZERO,
             healthy_within: None,
@@ -200,11 +209,11 @@ impl Resource for Timer {
     }
 
     fn liveness(&self) -> Option<Liveness> {
-        Some(Liveness { unit: Some(self.unit().name), ..Liveness::default() })
+        Some(Liveness { unit: Some(self.unit().name.clone()), ..Liveness::default() })
     }
 
     fn name_on_machine(&self) -> String {
-        self.unit().name
+        self.unit().name.clone()
     }
 
     fn span(&self) -> Option<Span> {

@@ -87,6 +87,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         schedule,
         enabled,
         job,
+        unit: std::sync::OnceLock::new(),
     })]
 }
 

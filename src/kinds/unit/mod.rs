@@ -5,6 +5,7 @@
 
 mod others;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,6 @@ use crate::effect::{Effect, Files, Systemd};
 use crate::observed::{Observed, PathInfo, PathKind, Query, Seen};
 use crate::probe::{Probe, Readiness};
 
-use others::drop_in_folders;
 pub use others::{conflicts, drop_ins, let_go, remove};
 
 /// What a unit's programs are looked up in. Constant, so that no store path and no login shell ever makes a difference;
@@ -115,7 +115,20 @@ pub struct Unit {
     pub address: Address,
     /// What its text is made from, and `enabled`; compared row by row, and kept in the file as last-applied.
     pub spec: Attributes,
-    /// The sections.
+    /// Started at boot, as `target` is.
+    pub enabled: bool,
+    /// The whole file.
+    text: String,
+    path: PathBuf,
+    wants_link: PathBuf,
+}
+
+/// What a unit is made from.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub name: String,
+    pub address: Address,
+    pub spec: Attributes,
     pub body: String,
     /// Started at boot, as `target` is.
     pub enabled: bool,
@@ -125,12 +138,12 @@ pub struct Unit {
 
 /// What stands at a unit's path.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum Found<'a> {
     Absent,
     /// Ours. `edited` holds the text where it is not as it was written.
     Ours {
-        spec: Attributes,
-        edited: Option<String>,
+        spec: Cow<'a, Attributes>,
+        edited: Option<&'a str>,
         stale: bool,
     },
     /// A link to /dev/null: somebody said that it is never to start.
@@ -141,37 +154,43 @@ pub enum Found {
 }
 
 impl Unit {
-    pub fn path(&self, context: &Context) -> PathBuf {
-        context.unit_directory.join(&self.name)
-    }
-
-    fn wants_link(&self, context: &Context) -> PathBuf {
-        context.unit_directory.join(format!("{}.wants", self.target)).join(&self.name)
-    }
-
-    pub fn text(&self, stack: &str) -> String {
-        let Unit { name: _, address, spec, body, enabled: _, target: _ } = self;
+    pub fn new(context: &Context, parts: Parts) -> Self {
+        let Parts { name, address, spec, body, enabled, target } = parts;
+        let stack = &context.stack;
+        let path = context.unit_directory.join(&name);
+        let wants_link = context.unit_directory.join(format!("{target}.wants")).join(&name);
         let rest = format!("{LAST_APPLIED}{}\n{body}", spec.canonical());
-        format!("{MARKER}stack={stack} address={address} hash={}\n{rest}", digest(&rest))
+        let text = format!("{MARKER}stack={stack} address={address} hash={}\n{rest}", digest(&rest));
+        Self { name, address, spec, enabled, text, path, wants_link }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn query(&self, context: &Context, query: &mut Query) {
-        query.folders.extend(drop_in_folders(&self.name, context));
         query.units.insert(self.name.clone());
-        query.files.insert(self.path(context));
-        query.paths.extend(self.wants_link(context).ancestors().map(Path::to_path_buf));
-        query.paths.extend(other_places(&self.name, context));
+        query.files.insert(self.path.clone());
+        query.paths.insert(self.wants_link.clone());
+        let mut above = self.wants_link.ancestors().skip(1).map(Path::to_path_buf);
+        // Of the first unit; the others lie beside it.
+        if above.next().is_some_and(|folder| query.paths.insert(folder)) {
+            query.paths.extend(above);
+        }
+        if query.search_path.is_empty() {
+            query.search_path = search_path(context);
+        }
     }
 
-    pub fn found(&self, observed: &Observed, context: &Context) -> Found {
-        match observed.paths.get(&self.path(context)) {
+    pub fn found<'a>(&'a self, observed: &'a Observed, context: &Context) -> Found<'a> {
+        match observed.paths.get(&self.path) {
             None | Some(Seen::Absent) => Found::Absent,
             Some(Seen::Unknown(why)) => Found::Unknown(why.clone()),
             Some(Seen::Present(info)) => self.judge(info, observed, context),
         }
     }
 
-    fn judge(&self, info: &PathInfo, observed: &Observed, context: &Context) -> Found {
+    fn judge<'a>(&'a self, info: &'a PathInfo, observed: &Observed, context: &Context) -> Found<'a> {
         let content = match (&info.kind, &info.content) {
             (PathKind::File, Some(content)) => content,
             (PathKind::File, None) => return Found::Foreign("a file that is no text".to_owned()),
@@ -183,14 +202,15 @@ impl Unit {
             }
             (PathKind::Directory | PathKind::Other, _) => return Found::Foreign("no regular file".to_owned()),
         };
+        let loaded = observed.manager.present().map(|manager| manager.loaded_at_us);
+        let stale = loaded.is_some_and(|loaded| info.modified_us > loaded);
+        if *content == self.text {
+            return Found::Ours { spec: Cow::Borrowed(&self.spec), edited: None, stale };
+        }
         match Managed::parse(content) {
             Some(managed) if managed.stack == context.stack && managed.address == self.address => {
-                let loaded = observed.manager.present().map(|manager| manager.loaded_at_us);
-                Found::Ours {
-                    spec: managed.spec(),
-                    edited: (!managed.is_intact()).then(|| content.clone()),
-                    stale: loaded.is_some_and(|loaded| info.modified_us > loaded),
-                }
+                let edited = (!managed.is_intact()).then_some(content.as_str());
+                Found::Ours { spec: Cow::Owned(managed.spec()), edited, stale }
             }
             Some(managed) => Found::Foreign(format!("{} of stack {}", managed.address, managed.stack)),
             None => Found::Foreign("a unit file that stackctl did not write".to_owned()),
@@ -198,21 +218,21 @@ impl Unit {
     }
 
     /// The desired rows: those of the spec, and the states of the file itself.
-    pub fn attributes(&self, stack: &str, into: &mut Attributes) {
+    pub fn attributes(&self, into: &mut Attributes) {
         into.0.extend(self.spec.0.clone());
-        into.set("unit", self.text(stack));
+        into.set("unit", self.text.clone());
         into.set("loaded", true);
     }
 
     /// The observed rows. Where the file is as it was written, the spec in it is what is there.
     pub fn seen(&self, observed: &Observed, context: &Context, into: &mut Attributes) -> Attributes {
-        let enabled = observed.paths.get(&self.wants_link(context)).is_some_and(|seen| seen.present().is_some());
+        let enabled = observed.paths.get(&self.wants_link).is_some_and(|seen| seen.present().is_some());
         let spec = match self.found(observed, context) {
             Found::Ours { spec, edited, stale } => {
                 into.0.extend(spec.0.clone());
-                into.set("unit", edited.unwrap_or_else(|| self.text(&context.stack)));
+                into.set("unit", edited.unwrap_or(&self.text));
                 into.set("loaded", !stale);
-                spec
+                spec.into_owned()
             }
             Found::Absent | Found::Masked | Found::Foreign(_) | Found::Unknown(_) => {
                 into.0.extend(self.spec.0.clone());
@@ -227,11 +247,11 @@ impl Unit {
     }
 
     /// The directory that keeps the unit from being written or enabled, where that is due.
-    pub fn barred_by(&self, observed: &Observed, context: &Context) -> Option<PathBuf> {
-        let (path, link) = (self.path(context), self.wants_link(context));
+    pub fn barred_by(&self, observed: &Observed) -> Option<PathBuf> {
+        let (path, link) = (&self.path, &self.wants_link);
         let present = |path: &Path| observed.paths.get(path).and_then(Seen::present);
-        let is_written = present(&path).is_some_and(|info| info.content.as_ref() == Some(&self.text(&context.stack)));
-        let is_linked = !self.enabled || present(&link).is_some();
+        let is_written = present(path).is_some_and(|info| info.content.as_ref() == Some(&self.text));
+        let is_linked = !self.enabled || present(link).is_some();
         let due = (!is_written).then_some(path).into_iter().chain((!is_linked).then_some(link));
         due.into_iter().find_map(|path| {
             let (nearest, info) = path.ancestors().skip(1).find_map(|above| Some((above, present(above)?)))?;
@@ -247,8 +267,8 @@ impl Unit {
     /// Writes and enables the unit as far as it differs.
     pub fn prepare(&self, difference: &Difference, rows: &[&str], observed: &Observed, context: &Context) -> Vec<Step> {
         let mut steps = Vec::new();
-        let text = self.text(&context.stack);
-        let path = self.path(context);
+        let text = self.text.clone();
+        let path = self.path.clone();
         let before = observed.paths.get(&path).and_then(Seen::present).and_then(|info| info.content.clone());
         // What is made anew may find the file of a run that was killed: of an earlier stack file, or not loaded yet.
         let left_over =
@@ -262,7 +282,7 @@ impl Unit {
             };
             steps.push(step(write(text)).undo(back));
         }
-        let is_enabled = observed.paths.get(&self.wants_link(context)).is_some_and(|seen| seen.present().is_some());
+        let is_enabled = observed.paths.get(&self.wants_link).is_some_and(|seen| seen.present().is_some());
         let enable = || Effect::Systemd(Systemd::Enable { unit: self.name.clone() });
         let disable = || Effect::Systemd(Systemd::Disable { unit: self.name.clone() });
         match (self.enabled, is_enabled) {
@@ -274,11 +294,11 @@ impl Unit {
     }
 }
 
-/// Directories of systemd's user search path besides the one that we write to (systemd.unit(5), "User Unit Search
-/// Path"); what lies there of the same name belongs to somebody else.
-fn other_places(name: &str, context: &Context) -> Vec<PathBuf> {
+/// systemd's user search path, in its order of precedence (systemd.unit(5), "User Unit Search Path").
+fn search_path(context: &Context) -> Vec<PathBuf> {
     let run = &context.runtime_directory;
-    [
+    vec![
+        context.unit_directory.clone(),
         run.join("systemd/user.control"),
         run.join("systemd/transient"),
         run.join("systemd/generator.early"),
@@ -292,14 +312,12 @@ fn other_places(name: &str, context: &Context) -> Vec<PathBuf> {
         PathBuf::from("/usr/lib/systemd/user"),
         run.join("systemd/generator.late"),
     ]
-    .map(|directory| directory.join(name))
-    .into()
 }
 
-/// Where on the search path a unit of this name lies that is not ours.
+/// Where on the search path, besides the directory that we write to, a unit of this name lies: it belongs to somebody else.
 pub fn elsewhere(name: &str, observed: &Observed, context: &Context) -> Option<PathBuf> {
-    let there = |path: &PathBuf| observed.paths.get(path).is_some_and(|seen| seen.present().is_some());
-    other_places(name, context).into_iter().find(there)
+    let mut places = observed.search_path.iter().filter(|(directory, _)| *directory != context.unit_directory);
+    places.find(|(_, names)| names.contains(name)).map(|(directory, _)| directory.join(name))
 }
 
 /// A file with our first line, of which only that is read until more is asked.
@@ -389,9 +407,10 @@ pub fn host_check(readiness: &Readiness) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Managed, Unit, assignment, directory_value, exec_line, exec_word, line_value, pattern_value};
+    use super::{Managed, Parts, Unit, assignment, directory_value, exec_line, exec_word, line_value, pattern_value};
     use crate::address::Address;
-    use crate::attributes::Attributes;
+    use crate::attributes::{Attributes, Secrets};
+    use crate::desired::Context;
 
     #[test]
     fn a_value_never_becomes_another_directive() {
@@ -423,7 +442,14 @@ mod tests {
         let mut spec = Attributes::default();
         spec.set("restart", "always");
         spec.set("enabled", true);
-        let unit = Unit {
+        let context = Context {
+            stack: "s".to_owned(),
+            home: "/home/u".into(),
+            unit_directory: "/home/u/.config/systemd/user".into(),
+            runtime_directory: "/run/user/1000".into(),
+            secrets: Secrets::new([0; 32]),
+        };
+        let parts = Parts {
             name: "x.service".to_owned(),
             address: Address::new("service", "x"),
             spec: spec.clone(),
@@ -431,7 +457,7 @@ mod tests {
             enabled: true,
             target: "default.target",
         };
-        let text = unit.text("s");
+        let text = Unit::new(&context, parts).text;
         let managed = Managed::parse(&text).expect("ours");
         assert_eq!((managed.stack, managed.is_intact(), managed.spec()), ("s", true, spec));
         let edited = text.replace("true", "false");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Found, Managed, Unit, elsewhere, other_places};
+use super::{Found, Managed, Unit, elsewhere};
 use crate::change::{Risk, Severity};
 use crate::desired::Context;
 use crate::hand_over::{self, HandOver};
@@ -13,12 +13,12 @@ type Conflict = (Risk, hand_over::Steps);
 /// A unit of that name which is not our file: at our path, or anywhere else on the search path.
 pub fn conflicts(unit: &Unit, observed: &Observed, context: &Context) -> Vec<Conflict> {
     let here = match unit.found(observed, context) {
-        Found::Foreign(what) => Some(at_our_path(unit, &what, observed, context)),
-        Found::Masked => Some(masked(unit, context)),
+        Found::Foreign(what) => Some(at_our_path(unit, &what, observed)),
+        Found::Masked => Some(masked(unit)),
         Found::Ours { .. } | Found::Absent | Found::Unknown(_) => None,
     };
     let there = elsewhere(&unit.name, observed, context).map(|path| on_the_search_path(unit, &path, observed, context));
-    let bar = unit.barred_by(observed, context).filter(|_| !observed.manager.is_absent());
+    let bar = unit.barred_by(observed).filter(|_| !observed.manager.is_absent());
     here.into_iter().chain(there).chain(bar.map(|directory| barred(unit, &directory))).collect()
 }
 
@@ -40,18 +40,18 @@ fn barred(unit: &Unit, directory: &Path) -> Conflict {
 }
 
 /// Masking is how a user says that something is never to run, so that it is theirs to take back.
-fn masked(unit: &Unit, context: &Context) -> Conflict {
+fn masked(unit: &Unit) -> Conflict {
     let message = format!(
         "the unit {} is masked, so that nothing starts it ({} is a link to /dev/null)",
         unit.name,
-        unit.path(context).display()
+        unit.path().display()
     );
     let command = format!("  systemctl --user unmask {}", unit.name);
     (risk(message, vec!["Unmask it, or take it out of the stack file:".to_owned(), command]), hand_over::Steps::new())
 }
 
-fn at_our_path(unit: &Unit, what: &str, observed: &Observed, context: &Context) -> Conflict {
-    let path = unit.path(context);
+fn at_our_path(unit: &Unit, what: &str, observed: &Observed) -> Conflict {
+    let path = unit.path().to_owned();
     let message = format!("the unit {} is {what} ({})", unit.name, path.display());
     let info = observed.paths.get(&path).and_then(Seen::present);
     if info.and_then(|info| info.content.as_deref()).and_then(Managed::parse).is_some() {
@@ -63,7 +63,7 @@ fn at_our_path(unit: &Unit, what: &str, observed: &Observed, context: &Context) 
         HandOver::RemoveFile(path),
         HandOver::ReloadUnits,
     ]);
-    steps.extend(drop_in_files(unit, observed, context).into_iter().map(HandOver::RemoveFile));
+    steps.extend(drop_in_files(unit, observed).into_iter().map(HandOver::RemoveFile));
     let target = info.and_then(|info| match &info.kind {
         PathKind::Symlink { target, .. } => Some(target.as_path()),
         PathKind::File | PathKind::Directory | PathKind::Other => None,
@@ -96,7 +96,7 @@ fn on_the_search_path(unit: &Unit, path: &Path, observed: &Observed, context: &C
         HandOver::RemoveFile(file.clone()),
         HandOver::ReloadUnits,
     ]);
-    steps.extend(drop_in_files(unit, observed, context).into_iter().map(HandOver::RemoveFile));
+    steps.extend(drop_in_files(unit, observed).into_iter().map(HandOver::RemoveFile));
     let linked = observed.folders.values().filter_map(|files| files.get(&file));
     let by_home_manager = linked.into_iter().any(|text| text.contains("nix.home-manager.managed"));
     steps.extend(by_home_manager.then_some(HandOver::HomeManager));
@@ -149,22 +149,18 @@ fn in_the_store(target: &Path) -> bool {
     target.starts_with("/nix/store")
 }
 
-/// `X.service.d` in every folder of the search path (systemd.unit(5)).
-pub(super) fn drop_in_folders(name: &str, context: &Context) -> Vec<PathBuf> {
-    let own = context.unit_directory.join(name);
-    let places = std::iter::once(own).chain(other_places(name, context));
-    places.map(|path| PathBuf::from(format!("{}.d", path.display()))).collect()
-}
-
-fn drop_in_files(unit: &Unit, observed: &Observed, context: &Context) -> Vec<PathBuf> {
-    let folders = drop_in_folders(&unit.name, context);
-    let files = folders.iter().filter_map(|folder| observed.folders.get(folder)).flat_map(|files| files.keys());
+/// Of `X.service.d` in every directory of the search path (systemd.unit(5)).
+fn drop_in_files(unit: &Unit, observed: &Observed) -> Vec<PathBuf> {
+    let folder = format!("{}.d", unit.name);
+    let places = observed.search_path.iter().filter(|(_, names)| names.contains(&folder));
+    let files = places.filter_map(|(directory, _)| observed.folders.get(&directory.join(&folder)));
+    let files = files.flat_map(|files| files.keys());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).cloned().collect()
 }
 
 /// Drop-ins are the user's own way to change a unit: they stay, and are named, since the unit is not what we wrote alone.
 pub fn drop_ins(unit: &Unit, observed: &Observed, context: &Context) -> Option<Risk> {
-    let files = drop_in_files(unit, observed, context);
+    let files = drop_in_files(unit, observed);
     if files.is_empty() || !matches!(unit.found(observed, context), Found::Ours { .. } | Found::Absent) {
         return None;
     }

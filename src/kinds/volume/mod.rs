@@ -129,7 +129,8 @@ impl Volume {
             return Vec::new();
         };
         let last = object.last_applied.clone();
-        let found = crate::plan::diff::compare(attributes::ATTRIBUTES, &self.attributes(), &object, last.as_ref());
+        let found =
+            crate::plan::diff::compare(attributes::ATTRIBUTES, &self.attributes(), &object.attributes, last.as_ref());
         if found.action == Action::None {
             return Vec::new();
         }

@@ -1,6 +1,6 @@
 //! Looking at paths. Nothing here changes anything, and nothing is followed unless it says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -100,6 +100,12 @@ fn collect(folder: &Path, deeper: bool, found: &mut BTreeMap<PathBuf, String>) {
             Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// What lies in a directory; nothing where it cannot be listed.
+pub fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The first line of a file of ours, `# Managed by stackctl: stack=NAME address=kind.name hash=HEX`.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::effect;
 use crate::machine::{Failure, FailureKind};
-pub use look::{Marker, info, marked, texts};
+pub use look::{Marker, info, marked, names, texts};
 
 /// Of parents that are created on the way: what lies below is the user's business alone.
 const PARENT_MODE: u32 = 0o700;

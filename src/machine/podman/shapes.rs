@@ -2,6 +2,7 @@
 //! differently: lists and maps may be null, keys may be missing.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -60,6 +61,7 @@ impl From<Row> for Container {
         let mut ports: Vec<PublishedPort> = row.ports.iter().flat_map(RowPort::each).collect();
         ports.sort();
         Self {
+            applied: OnceLock::new(),
             id: row.id,
             name: row.names.into_iter().next().unwrap_or_default(),
             labels: row.labels,
@@ -203,6 +205,7 @@ pub(super) fn inspected(answer: Value) -> Container {
     };
     let started_at = text("/State/StartedAt");
     Container {
+        applied: OnceLock::new(),
         id: text("/Id").to_owned(),
         name: text("/Name").to_owned(),
         labels: labels

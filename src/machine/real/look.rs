@@ -51,6 +51,7 @@ struct OfSystemd {
 struct OfHost {
     paths: PathMap<Seen<PathInfo>>,
     folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
+    search_path: Vec<(PathBuf, BTreeSet<String>)>,
     listeners: Vec<Listener>,
     host: Option<Host>,
     blind: BTreeMap<Sort, String>,
@@ -71,7 +72,7 @@ impl Real {
         Observed {
             podman: podman.engine,
             manager: systemd.manager,
-            containers: podman.containers,
+            containers: podman.containers.into(),
             networks: podman.networks,
             volumes: podman.volumes,
             secrets: podman.secrets,
@@ -81,6 +82,7 @@ impl Real {
             units: systemd.units,
             paths: host.paths,
             folders: host.folders,
+            search_path: host.search_path,
             listeners: host.listeners,
             probes,
             host: host.host,
@@ -344,10 +346,17 @@ fn look_host(query: &Query, uid: u32) -> OfHost {
     for path in query.paths.union(&query.files) {
         seen.paths.insert(path.to_path_buf(), files::info(path, query.files.contains(path)));
     }
-    for folder in &query.folders {
-        let found = files::texts(folder);
+    let listed = query.search_path.iter().map(|directory| (directory.clone(), files::names(directory)));
+    seen.search_path = listed.filter(|(_, names)| !names.is_empty()).collect();
+    let drop_ins = seen.search_path.iter().flat_map(|(directory, names)| {
+        let of_units =
+            names.iter().filter(|name| name.strip_suffix(".d").is_some_and(|unit| query.units.contains(unit)));
+        of_units.map(|name| directory.join(name))
+    });
+    for folder in query.folders.iter().cloned().chain(drop_ins) {
+        let found = files::texts(&folder);
         if !found.is_empty() {
-            seen.folders.insert(folder.clone(), found);
+            seen.folders.insert(folder, found);
         }
     }
     if let Some(directory) = &query.unit_directory {

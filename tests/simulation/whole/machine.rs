@@ -2,7 +2,7 @@
 //! decides.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stackctl::address::Address;
 use stackctl::cli::app;
@@ -11,6 +11,7 @@ use stackctl::execute::journal::JournalError;
 use stackctl::execute::{Cancel, Fate, Journal, Options, Run, StepState, execute};
 use stackctl::kinds;
 use stackctl::machine::{Failure, FailureKind, Observe, Perform, Progress};
+use stackctl::observed::query::INSPECTED_MAX;
 use stackctl::observed::{Observed, Query};
 use stackctl::plan::{self, Inputs, Plan};
 use tokio::sync::Notify;
@@ -56,13 +57,28 @@ pub(crate) fn tell(words: impl FnOnce() -> String) {
 
 /// Plans as `apply --prune` does.
 pub(crate) fn planned(world: &World, read: &Read) -> (Plan, Observed) {
-    let Read { desired, graph, context } = read;
-    let mut query = Query::default();
-    desired.resources.values().for_each(|resource| resource.query(&mut query));
-    let observed = world.observed(&query);
+    let observed = looked_at(world, read);
     let options = plan::Options { prune: true, ..plan::Options::default() };
-    let inputs = Inputs { desired, graph, observed: &observed, context, kinds: kinds::ALL, options: &options };
-    (plan::plan(&inputs), observed)
+    (pure(read, &observed, &options), observed)
+}
+
+/// In two rounds, and large stacks by their list, as the command does.
+pub(crate) fn looked_at(world: &World, read: &Read) -> Observed {
+    let mut query = Query::default();
+    read.desired.resources.values().for_each(|resource| resource.query(&mut query));
+    if query.containers.len() <= INSPECTED_MAX {
+        return world.observed(&query);
+    }
+    query.inspect_only = Some(BTreeSet::new());
+    let listed = world.observed(&query);
+    read.desired.resources.values().for_each(|resource| resource.query_more(&listed, &mut query));
+    world.observed(&query)
+}
+
+/// The planner alone.
+pub(crate) fn pure(read: &Read, observed: &Observed, options: &plan::Options) -> Plan {
+    let Read { desired, graph, context } = read;
+    plan::plan(&Inputs { desired, graph, observed, context, kinds: kinds::ALL, options })
 }
 
 /// One run, as the command makes it: plan, carry out, keep the facts of what is as it should be. How many calls it made.

@@ -416,10 +416,16 @@ impl World {
         let secret = |(name, labels): (&String, &Labels)| {
             (name.clone(), Secret { name: name.clone(), labels: labels.clone(), value: None })
         };
+        let is_inspected = |name: &String| query.inspect_only.as_ref().is_none_or(|only| only.contains(name));
+        let container = |(name, found): (&String, &Object)| {
+            let shown = shown(name, found);
+            let inspect = shown.inspect.filter(|_| is_inspected(name));
+            (name.clone(), Container { inspect, ..shown })
+        };
         Observed {
             podman: Seen::Present(Engine { version: "5.4.2".to_owned() }),
             manager: Seen::Present(Manager { loaded_at_us: self.loaded_at }),
-            containers: self.containers.iter().map(|(name, found)| (name.clone(), shown(name, found))).collect(),
+            containers: self.containers.iter().map(container).collect(),
             networks: self.networks.iter().map(network).collect(),
             volumes: self.volumes.iter().map(volume).collect(),
             secrets: self.secrets.iter().map(secret).collect(),
@@ -491,6 +497,7 @@ fn id(number: u64) -> String {
 fn shown(name: &str, found: &Object) -> Container {
     let health = if found.is_sick() { Health::Unhealthy } else { Health::Healthy };
     Container {
+        applied: std::sync::OnceLock::new(),
         id: id(found.id),
         name: name.to_owned(),
         labels: found.labels.clone(),

@@ -82,6 +82,7 @@ fn container(state: ContainerState, exit_code: i32) -> Container {
         networks: Vec::new(),
         ports: Vec::new(),
         inspect: None,
+        applied: std::sync::OnceLock::new(),
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         boot_waits: Vec::new(),
         siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
+        unit: std::sync::OnceLock::new(),
     };
     parts::one_shot_restarts(&mut map, &container);
     map.finish();
