@@ -243,13 +243,14 @@ const TOLD_BY: &[(&str, &str, &[&str])] = &[
     ("container", "tmpfs", &["volumes"]),
     ("directory", "children", &["mode"]),
     ("file", "source", &["content"]),
+    ("file", "template", &["content"]),
     ("network", "driver_opts", &["options"]),
     ("network", "enable_ipv6", &["ipv6"]),
     ("network", "ipam", &["subnets"]),
     ("volume", "driver_opts", &["options"]),
 ];
-/// Which object it is, rather than how it is.
-const NAMES: &[&str] = &["name", "external", "renamed_from"];
+/// Which object it is, or by what calls it is made, rather than how it is.
+const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic"];
 
 #[test]
 fn every_key_of_a_kind_is_a_row_or_told_by_one() {

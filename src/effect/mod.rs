@@ -129,6 +129,12 @@ pub enum Files {
         content: String,
         mode: u32,
     },
+    /// Into the file that is there, which stays the same one for whoever has it mounted or open: a power cut may leave half of it.
+    Overwrite {
+        path: PathBuf,
+        content: String,
+        mode: u32,
+    },
     Remove {
         path: PathBuf,
     },
@@ -238,6 +244,7 @@ impl fmt::Display for Files {
             Files::RemoveEmptyDirectory { path } => write!(f, "remove empty directory {}", path.display()),
             Files::SetMode { path, mode } => write!(f, "set mode of {} to {mode:04o}", path.display()),
             Files::Write { path, .. } => write!(f, "write {}", path.display()),
+            Files::Overwrite { path, .. } => write!(f, "write {} in its place", path.display()),
             Files::Remove { path } => write!(f, "remove {}", path.display()),
         }
     }

@@ -25,6 +25,7 @@ mod pulling;
 mod renaming;
 mod secrets;
 mod sharing;
+mod sockets;
 mod starting;
 mod timers;
 mod waiting;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::observe::Lies;
 use super::{Container, Port, systemd};
 use crate::change::{Risk, Severity};
+use crate::desired::HostPort;
 use crate::hand_over::{self, HandOver};
 use crate::kinds::labels::{self, Owner};
 use crate::kinds::{quadlet, unit};
@@ -62,16 +63,23 @@ fn name_conflict(found: &observed::Container, container: &Container, observed: &
 /// Is the port held by somebody who is not this container?
 fn port_conflict(container: &Container, port: &Port, observed: &Observed) -> Option<Risk> {
     let listener = blocking(container, port, observed)?;
+    let Port { host_ip, host, container: _, protocol, span: _ } = port;
+    let wanted = HostPort { ip: *host_ip, port: *host, protocol: protocol.clone(), span: None };
+    Some(port_taken(&wanted, listener, observed, &container.context.stack))
+}
+
+/// Who listens on a port that is wanted, and how they let go of it.
+pub(in crate::kinds) fn port_taken(wanted: &HostPort, listener: &Listener, observed: &Observed, stack: &str) -> Risk {
     let who = holder_in_words(listener, observed);
-    let address = std::net::SocketAddr::new(port.host_ip, port.host);
+    let address = std::net::SocketAddr::new(wanted.ip, wanted.port);
     let held = std::net::SocketAddr::new(listener.ip, listener.port);
     let on = if held == address { String::new() } else { format!(" (on {held})") };
-    Some(Risk {
+    Risk {
         code: "PORT_TAKEN",
         severity: Severity::Critical,
-        message: format!("{address}/{} is held by {who}{on}", port.protocol),
-        remedies: remedies(listener, observed, container),
-    })
+        message: format!("{address}/{} is held by {who}{on}", wanted.protocol),
+        remedies: remedies(listener, observed, stack),
+    }
 }
 
 /// Whoever listens where this container wants to, other than the container itself and those of the same stack: the file
@@ -137,14 +145,14 @@ fn holder_in_words(listener: &Listener, observed: &Observed) -> String {
     parts.join(", ")
 }
 
-fn remedies(listener: &Listener, observed: &Observed, container: &Container) -> Vec<String> {
+fn remedies(listener: &Listener, observed: &Observed, stack: &str) -> Vec<String> {
     let port = listener.port;
     let (sentence, command) = if let Some(found) = holder(listener, observed) {
         let stop = match owner(found).unit {
             Some(unit) => HandOver::StopUnit(unit),
             None => HandOver::StopContainer(found.name.clone()),
         };
-        if labels::belongs_to(&found.labels, &container.context.stack) {
+        if labels::belongs_to(&found.labels, stack) {
             (
                 "It is no longer in the stack file. If it is this one by another name, say so with `renamed_from:`; else let it go \
                  with `stackctl apply --prune`, or stop it:",

@@ -41,6 +41,7 @@ use crate::observed::{Observed, Query, Seen};
 use crate::probe::{Probe, Readiness};
 use crate::stack::forms::RestartPolicy;
 
+pub(super) use conflicts::port_taken;
 pub(super) use spec::{extra_hosts, host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
 

@@ -53,6 +53,8 @@ pub struct File {
     path: PathBuf,
     content: Content,
     mode: u32,
+    /// Is it written beside the old one, which it then takes the place of? Else into the old one itself.
+    atomic: bool,
     /// The nearest directory above that the file declares.
     above: Option<Address>,
     span: Span,
@@ -82,8 +84,15 @@ impl File {
     }
 
     fn write(&self) -> Step {
-        let write = Files::Write { path: self.path.clone(), content: self.content.text.clone(), mode: self.mode };
-        step(Effect::Files(write))
+        step(Effect::Files(self.writing(self.content.text.clone(), self.mode)))
+    }
+
+    fn writing(&self, content: String, mode: u32) -> Files {
+        let path = self.path.clone();
+        match self.atomic {
+            true => Files::Write { path, content, mode },
+            false => Files::Overwrite { path, content, mode },
+        }
     }
 }
 
@@ -93,7 +102,7 @@ impl Resource for File {
     }
 
     fn attributes(&self) -> Attributes {
-        let File { address: _, context: _, path: _, content, mode, above: _, span: _ } = self;
+        let File { address: _, context: _, path: _, content, mode, atomic: _, above: _, span: _ } = self;
         let mut attributes = Attributes::default();
         attributes.set("content", self.shown(&content.text));
         attributes.set("mode", octal(*mode));
@@ -168,7 +177,7 @@ impl Resource for File {
             main.push(step(Effect::Files(create)).undo(Effect::Files(Files::RemoveEmptyDirectory { path: parent })));
         }
         let back = match before.and_then(|info| Some((info.content.clone()?, info.mode))) {
-            Some((content, mode)) => Files::Write { path: self.path.clone(), content, mode },
+            Some((content, mode)) => self.writing(content, mode),
             None => Files::Remove { path: self.path.clone() },
         };
         main.push(self.write().undo(Effect::Files(back)));

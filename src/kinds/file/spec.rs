@@ -11,28 +11,33 @@ use crate::stack::yaml::{Key, Node};
 pub(super) const KEYS: &[Described] = &[
     key("content", Form::Text, "What stands in it"),
     key("source", Form::Path, "A file whose text it is to have"),
+    key("template", Form::Path, "A file whose text it is to have, with variables put in as in this one: `${NAME}`"),
     key("mode", Form::Mode, "Its mode in octal; \"0644\" by itself"),
-];
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("template", "variables are put into `content` by themselves; a file of its own is copied as it is with `source`"),
-    ("atomic", "a file is always written beside the old one and renamed, so that nobody reads half of it"),
+    key(
+        "atomic",
+        Form::Boolean,
+        "Put a new file into the place of the old one at once; true by itself. `false` writes into the old one, which a container \
+         that has this very file mounted goes on seeing",
+    ),
 ];
 
 pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resource>> {
     let path = forms::host_path_text(&key.text, key.span, reading.places, reading.diagnostics);
-    let Some(map) = Map::new(node, "a file", KEYS, reading.diagnostics) else { return Vec::new() };
-    let mut map = map.unsupported(UNSUPPORTED);
+    let Some(mut map) = Map::new(node, "a file", KEYS, reading.diagnostics) else { return Vec::new() };
     let mode = map.read("mode", forms::mode).unwrap_or(DEFAULT_MODE);
     let content = map.read("content", written);
     let places = reading.places;
     let source = map.take("source");
+    let atomic = map.read("atomic", forms::boolean).unwrap_or(true);
+    // What is left of one: loading puts the content that it makes in its place.
+    let template = map.take("template");
     map.finish();
-    let content = match (content, source) {
-        (Some(content), None) => Some(content),
-        (None, Some(source)) => copied(source, places, reading),
-        (None, None) if node.get("content").is_some() => None,
-        (Some(_), Some(_)) | (None, None) => {
-            let detail = "a file has either a `content` or a `source`";
+    let content = match (content, source, template) {
+        (Some(content), None, None) => Some(content),
+        (None, Some(source), None) => copied(source, places, reading),
+        (None, None, None) if node.get("content").is_some() => None,
+        _ => {
+            let detail = "a file has either a `content`, a `source` or a `template`";
             reading.diagnostics.error(node.span, "Not one content", detail).help("such as `content: \"on\\n\"`");
             None
         }
@@ -44,6 +49,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         path,
         content,
         mode,
+        atomic,
         above: None,
         span: key.span,
     })]

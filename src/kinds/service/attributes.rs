@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Needs, Service, condition_word};
+use super::{Needs, Service, condition_word, sockets};
 use crate::attributes::{Attribute, Attributes, attribute};
 use crate::change::Action;
 use crate::kinds::unit::{BootWait, host_check};
@@ -27,11 +27,14 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("sandbox", Action::Restart),
     attribute("wanted_by", Action::Reload).set(),
     attribute("overrides", Action::Restart).keys(),
+    attribute("sockets", Action::Restart).set(),
     attribute("healthcheck", Action::Reload).keys(),
     attribute("boot_waits", Action::Reload),
     attribute("unit", Action::Restart).state(), // an edited unit may run an edited program
     attribute("enabled", Action::Update),
     attribute("loaded", Action::Reload).state(),
+    attribute("socket_unit", Action::Restart).state(),
+    attribute("listening", Action::Start).state(),
     attribute("running", Action::Start).state(),
     attribute("current", Action::Restart).state(),
 ];
@@ -67,6 +70,7 @@ pub(super) fn spec(service: &Service) -> Attributes {
     spec.set_given("tasks_max", json!(service.tasks_max));
     spec.set_given("sandbox", json!(service.sandbox));
     spec.set_given("wanted_by", json!(service.wanted_by));
+    spec.set_given("sockets", sockets::attribute(&service.sockets));
     let lines = |lines: &Vec<(String, String)>| lines.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let overrides = service.overrides.iter().map(|(section, given)| (section.clone(), lines(given)));
     spec.set_given("overrides", overrides.collect::<Map<_, _>>());

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod render;
+mod sockets;
 mod spec;
 mod steps;
 
@@ -17,7 +18,7 @@ use crate::address::Address;
 use crate::attributes::{Attributes, digest};
 use crate::change::{Action, Risk, Severity, Steps};
 use crate::desired::{
-    Condition, Context, Declared, Dependency, Difference, Kind, Liveness, Neighbours, Object, Resource,
+    Condition, Context, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object, Resource,
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
@@ -32,7 +33,6 @@ const STARTED_WITH: &str = "started_with";
 
 pub(super) use render::seconds;
 pub(super) use spec::{SECTIONS, is_unit_name, job};
-pub(super) use steps::STOP_TIMEOUT;
 
 pub static KIND: Kind = Kind {
     name: "service",
@@ -42,9 +42,11 @@ pub static KIND: Kind = Kind {
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),
-    owned: steps::owned,
-    remove: steps::remove,
+    owned: |observed, stack| unit::owned_by("service", observed, stack),
+    remove: unit::removal,
 };
+
+use sockets::Socket;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
@@ -72,6 +74,7 @@ pub struct Service {
     wanted_by: Vec<String>,
     enabled: bool,
     overrides: BTreeMap<String, Vec<(String, String)>>,
+    sockets: Vec<Socket>,
     readiness: Option<Readiness>,
     boot_waits: Vec<BootWait>,
     unit_dependencies: UnitDependencies,
@@ -81,6 +84,8 @@ pub struct Service {
     files: BTreeMap<PathBuf, Address>,
     /// See [`Service::unit`].
     unit: OnceLock<Unit>,
+    /// See [`sockets::unit`].
+    socket: OnceLock<Unit>,
 }
 
 impl Service {
@@ -96,16 +101,21 @@ impl Service {
                 address: self.address.clone(),
                 spec: attributes::spec(self),
                 body: render::body(self),
-                enabled: self.is_enabled(),
+                enabled: self.is_enabled() && self.sockets.is_empty(),
                 target: "default.target",
             };
             Unit::new(&self.context, parts)
         })
     }
 
-    /// What nothing wants cannot be enabled.
+    /// What nothing wants cannot be enabled; where systemd listens for it, it is wanted by its sockets.
     fn is_enabled(&self) -> bool {
-        self.enabled && !self.wanted_by.is_empty()
+        self.enabled && !(self.wanted_by.is_empty() && self.sockets.is_empty())
+    }
+
+    /// Is it to run although nobody has asked it anything yet?
+    fn runs_by_itself(&self) -> bool {
+        !self.is_one_shot() && self.sockets.is_empty()
     }
 
     /// A oneshot that has ended well is up.
@@ -124,7 +134,7 @@ impl Service {
         let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {
             return false;
         };
-        let modified = observed.paths.get(&unit.path()).and_then(Seen::present);
+        let modified = observed.paths.get(unit.path()).and_then(Seen::present);
         let since = observed.units.get(&unit.name).and_then(|unit| unit.details.as_ref());
         let (Some(modified), Some(since)) = (modified, since) else { return false };
         remembered.is_some_and(|hash| *hash != of_the_process(&spec)) && since.active_since_us < modified.modified_us
@@ -139,8 +149,12 @@ impl Resource for Service {
     fn attributes(&self) -> Attributes {
         let mut attributes = Attributes::default();
         self.unit().attributes(&mut attributes);
-        if !self.is_one_shot() {
+        if self.runs_by_itself() {
             attributes.set("running", true);
+        }
+        attributes.set("socket_unit", sockets::unit(self).map_or(Value::Null, |unit| unit.text().into()));
+        if !self.sockets.is_empty() {
+            attributes.set("listening", true);
         }
         attributes.set("current", true);
         attributes
@@ -169,12 +183,14 @@ impl Resource for Service {
 
     fn query(&self, query: &mut Query) {
         self.unit().query(&self.context, query);
+        sockets::query(self, query);
         query.paths.extend(self.env_files.iter().map(|(path, _)| path.clone()));
         query.paths.extend(self.exec.first().filter(|program| program.starts_with('/')).map(PathBuf::from));
     }
 
     /// When the process was started is worth asking only where what it was started with is not what the unit says.
     fn query_more(&self, observed: &Observed, query: &mut Query) {
+        sockets::query_more(self, observed, query);
         let remembered = observed.facts.get(STARTED_WITH, &self.address);
         if let (Some(hash), Found::Ours { spec, .. }) = (remembered, self.unit().found(observed, &self.context))
             && *hash != of_the_process(&spec)
@@ -197,6 +213,7 @@ impl Resource for Service {
         let spec = unit.seen(observed, &self.context, &mut attributes);
         attributes.set("running", self.runs(observed));
         attributes.set("current", !self.runs_old_definition(observed));
+        sockets::seen(self, spec.get("sockets").is_some(), observed, &mut attributes);
         Seen::Present(Object { attributes, last_applied: Some(spec) })
     }
 
@@ -204,6 +221,11 @@ impl Resource for Service {
         let unit = self.unit();
         let names = unit::conflicts(unit, observed, &self.context).into_iter().map(|(risk, _)| risk);
         let mut risks: Vec<Risk> = names.chain(unit::drop_ins(unit, observed, &self.context)).collect();
+        if let Some(socket) = sockets::unit(self) {
+            risks.extend(unit::conflicts(socket, observed, &self.context).into_iter().map(|(risk, _)| risk));
+            risks.extend(unit::drop_ins(socket, observed, &self.context));
+            risks.extend(sockets::conflicts(self, observed));
+        }
         let is_made =
             |path: &PathBuf| self.files.contains_key(path) && observed.paths.get(path).is_some_and(Seen::is_absent);
         let env_files = self.env_files.iter().filter(|(path, _)| !is_made(path));
@@ -214,7 +236,9 @@ impl Resource for Service {
     }
 
     fn hand_over(&self, observed: &Observed) -> hand_over::Steps {
-        unit::conflicts(self.unit(), observed, &self.context).into_iter().flat_map(|(_, steps)| steps).collect()
+        let units = std::iter::once(self.unit()).chain(sockets::unit(self));
+        let conflicts = units.flat_map(|unit| unit::conflicts(unit, observed, &self.context));
+        conflicts.flat_map(|(_, steps)| steps).collect()
     }
 
     fn steps(&self, difference: &Difference, observed: &Observed, neighbours: &Neighbours<'_>) -> Steps {
@@ -233,9 +257,13 @@ impl Resource for Service {
         Some(Liveness {
             readiness: self.readiness.clone(),
             container: None,
-            unit: Some(self.unit_name()),
+            unit: Some(if self.sockets.is_empty() { self.unit_name() } else { sockets::unit_name(self) }),
             one_shot: self.is_one_shot(),
         })
+    }
+
+    fn host_ports(&self) -> Vec<HostPort> {
+        sockets::ports(self).collect()
     }
 
     fn name_on_machine(&self) -> String {

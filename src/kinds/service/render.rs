@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Restart, Service};
+use super::{Restart, Service, sockets};
 use crate::kinds::unit::{assignment, directory_value, exec_line, line_value, pattern_value};
 
 /// systemd's own `DefaultTimeoutStartSec=`, on top of what is waited for at boot.
@@ -27,6 +27,12 @@ pub(super) fn body(service: &Service) -> String {
     for wants in &service.unit_dependencies.wants {
         line(format!("Wants={wants}"));
     }
+    if !service.sockets.is_empty() {
+        // Started by hand it gets what it listens on as well, and is never without.
+        let socket = sockets::unit_name(service);
+        line(format!("After={socket}"));
+        line(format!("Requires={socket}"));
+    }
     if let Some((burst, interval)) = service.start_limit {
         line(format!("StartLimitBurst={burst}"));
         line(format!("StartLimitIntervalSec={}", seconds(interval)));
@@ -38,9 +44,11 @@ pub(super) fn body(service: &Service) -> String {
     for each in service_lines(service) {
         line(each);
     }
-    if !service.wanted_by.is_empty() || !overrides(service, "Install").is_empty() {
+    // What has sockets is started by them.
+    let wanted_by = if service.sockets.is_empty() { service.wanted_by.as_slice() } else { &[] };
+    if !wanted_by.is_empty() || !overrides(service, "Install").is_empty() {
         line("\n[Install]".to_owned());
-        for target in &service.wanted_by {
+        for target in wanted_by {
             line(format!("WantedBy={target}"));
         }
         for extra in overrides(service, "Install") {

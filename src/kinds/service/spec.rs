@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Service;
+use super::{Service, sockets};
 use crate::address::Address;
 use crate::desired::{Context, Reading, Resource};
 use crate::diagnostic::Diagnostics;
@@ -44,6 +44,11 @@ pub(super) const KEYS: &[Described] = &[
         Form::Boolean,
         "Without new privileges, with /usr and /etc read-only, a /tmp of its own, and few system calls",
     ),
+    key(
+        "sockets",
+        TEXT_OR_TEXTS,
+        "What systemd listens on in its place, to start it at the first connection: a port, `IP:PORT`, `PORT/udp`, or a path",
+    ),
     key("wanted_by", TEXT_OR_TEXTS, "`default.target`, which a user manager starts at boot"),
     key("enabled", Form::Boolean, "Start it at boot; true by itself"),
     key("overrides", Form::Map(SECTIONS), "Raw directives of the unit, such as `{ Service: { UMask: \"0077\" } }`"),
@@ -51,7 +56,6 @@ pub(super) const KEYS: &[Described] = &[
 ];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("image", "what has an image is a container: move it to `containers:`"),
-    ("sockets", "they are not part of this version: write a `.socket` unit beside it, and `enabled: false` here"),
     ("data", "data contracts are not part of this version"),
     ("databases", "data contracts are not part of this version"),
 ];
@@ -75,6 +79,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         return Vec::new();
     };
     let mut map = map.unsupported(UNSUPPORTED);
+    let places = reading.places;
     let job = job(Address::new("service", &key.text), key, &mut map, reading.places, context);
     let mut service = Service {
         kind: map.read("type", |node, diagnostics| forms::one_of(TYPES, node, diagnostics)).unwrap_or("exec"),
@@ -82,6 +87,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         restart_sec: map.read("restart_sec", forms::duration),
         start_limit: map.read("start_limit", start_limit),
         sandbox: map.read("sandbox", forms::boolean),
+        sockets: map.read("sockets", |node, diagnostics| sockets::read(node, places, diagnostics)).unwrap_or_default(),
         wanted_by: map.read("wanted_by", targets).unwrap_or_else(|| vec!["default.target".to_owned()]),
         enabled: map.read("enabled", forms::boolean).unwrap_or(true),
         readiness: map.read("healthcheck", host_readiness),
@@ -96,8 +102,24 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         let span = map.span_of("restart");
         map.diagnostics.error(span, "Contradiction", "a oneshot ends by itself, and `restart` says otherwise");
     }
+    if !service.sockets.is_empty() {
+        started_by_sockets(&service, node, &mut map);
+    }
     map.finish();
     vec![Box::new(service)]
+}
+
+/// It is the socket that stands enabled.
+fn started_by_sockets(service: &Service, node: &Node, map: &mut Map<'_, '_>) {
+    if let Some(wanted_by) = node.get("wanted_by") {
+        let detail = "what has `sockets` is started by the first connection, and by nothing else at boot";
+        map.diagnostics.error(wanted_by.span, "Contradiction", detail).help("leave `wanted_by` out");
+    }
+    if service.kind == "oneshot" {
+        let span = map.span_of("sockets");
+        let detail = "a oneshot ends by itself, and what listens for it would start it again and again";
+        map.diagnostics.error(span, "Contradiction", detail);
+    }
 }
 
 /// What runs, and how: the part of a service that a timer's job has too. It ends, and is neither started nor enabled by itself.
@@ -130,6 +152,7 @@ pub(in crate::kinds) fn job(
         cpu_quota: map.read("cpu_quota", cpu_quota),
         tasks_max: map.read("tasks_max", |node, diagnostics| forms::integer_in(1..=i64::MAX, node, diagnostics)),
         sandbox: None,
+        sockets: Vec::new(),
         wanted_by: Vec::new(),
         enabled: false,
         overrides: map.read("overrides", overrides).unwrap_or_default(),
@@ -139,6 +162,7 @@ pub(in crate::kinds) fn job(
         remains: false,
         files: BTreeMap::new(),
         unit: std::sync::OnceLock::new(),
+        socket: std::sync::OnceLock::new(),
     }
 }
 

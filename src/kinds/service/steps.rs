@@ -1,20 +1,21 @@
 //! The calls of a service.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::attributes::unit_rows;
-use super::{Service, render};
+use super::{Service, render, sockets};
 use crate::change::{Action, Step, Steps, joined, step};
-use crate::desired::{Context, Difference, Neighbours, Owned, Resource};
+use crate::desired::{Difference, Neighbours, Resource};
 use crate::effect::{Effect, Files, Systemd, Wait};
 use crate::kinds::container::waits_for;
-use crate::kinds::unit;
+use crate::kinds::unit::STOP_TIMEOUT;
 use crate::observed::Observed;
 
+/// To listen takes no time.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// What ends at once does so within it.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Above what systemd itself gives a stop (`DefaultTimeoutStopSec=`, 90 s).
-pub(in crate::kinds) const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn steps(
     service: &Service,
@@ -23,6 +24,9 @@ pub(super) fn steps(
     neighbours: &Neighbours<'_>,
 ) -> Steps {
     let mut prepare = service.unit().prepare(difference, &unit_rows(), observed, &service.context);
+    if let Some(socket) = sockets::unit(service) {
+        prepare.extend(socket.prepare(difference, &["sockets", "socket_unit"], observed, &service.context));
+    }
     if difference.action == Action::Create {
         // A new one that does not come up stays, so that its log and its unit can be read.
         for step in &mut prepare {
@@ -40,6 +44,13 @@ pub(super) fn steps(
     };
     let waits = waits_for(service.dependencies(), neighbours);
     let runs = service.runs(observed);
+    let finish = left_over(service, observed).into_iter().map(|path| step(Effect::Files(Files::Remove { path })));
+    let finish = finish.collect();
+    if !service.sockets.is_empty() || left_over(service, observed).is_some() {
+        let calls = Calls { service, difference, observed, start: start(), runs };
+        let main = calls.with_sockets(waits);
+        return Steps { prepare, main, finish };
+    }
     let main = match difference.action {
         // Down as well, whatever else differs.
         Action::Update | Action::Reload if difference.has("running") => {
@@ -51,7 +62,88 @@ pub(super) fn steps(
         Action::Create => joined([waits, vec![step(start()).commit()], up(service)]),
         Action::Start | Action::Restart | Action::Replace => joined([waits, vec![step(start())], up(service)]),
     };
-    Steps { prepare, main, finish: Vec::new() }
+    Steps { prepare, main, finish }
+}
+
+/// The socket file of an earlier stack file, by which nothing is to be started any more.
+fn left_over(service: &Service, observed: &Observed) -> Option<PathBuf> {
+    let path = service.context.unit_directory.join(sockets::unit_name(service));
+    (service.sockets.is_empty() && sockets::found(service, observed).is_some()).then_some(path)
+}
+
+/// Of a service that has sockets, or had.
+struct Calls<'a> {
+    service: &'a Service,
+    difference: &'a Difference,
+    observed: &'a Observed,
+    start: Effect,
+    runs: bool,
+}
+
+impl Calls<'_> {
+    fn socket(&self) -> String {
+        sockets::unit_name(self.service)
+    }
+
+    fn listen(&self) -> Effect {
+        Effect::Systemd(Systemd::Start {
+            unit: self.socket(),
+            container: None,
+            settle: Duration::ZERO,
+            healthy_within: None,
+            timeout: LISTEN_TIMEOUT,
+        })
+    }
+
+    fn stop(unit: String) -> Effect {
+        Effect::Systemd(Systemd::Stop { unit, timeout: STOP_TIMEOUT })
+    }
+
+    /// systemd starts no socket whose service runs without it: the service gives way first.
+    fn with_sockets(&self, waits: Vec<Step>) -> Vec<Step> {
+        let Calls { service, difference, observed, start, runs } = self;
+        let has = !service.sockets.is_empty();
+        let listens = sockets::listens(service, observed);
+        let moves = difference.has("sockets") || difference.has("socket_unit");
+        let mut steps = waits;
+        let (mut stopped, mut listening) = (false, listens);
+        if *runs && (moves || !has) {
+            steps.push(step(Self::stop(service.unit_name())).undo(start.clone()));
+            stopped = true;
+        }
+        if listens && (moves || !has) {
+            steps.push(step(Self::stop(self.socket())).undo(self.listen()));
+            listening = false;
+        }
+        if !has {
+            let (disable, enable) = (Systemd::Disable { unit: self.socket() }, Systemd::Enable { unit: self.socket() });
+            steps.push(step(Effect::Systemd(disable)).undo(Effect::Systemd(enable)));
+        }
+        if has && !listening {
+            let listen = step(self.listen());
+            // From here on a new one stays, as one without sockets does.
+            let is_new = difference.action == Action::Create;
+            steps.push(if is_new { listen.commit() } else { listen.undo(Self::stop(self.socket())) });
+        }
+        let restarts = matches!(difference.action, Action::Restart | Action::Replace) && *runs && !stopped;
+        if stopped || restarts || (!has && !service.is_one_shot()) {
+            let effect = match (restarts, start) {
+                (true, Effect::Systemd(Systemd::Start { unit, container, settle, healthy_within, timeout })) => {
+                    Effect::Systemd(Systemd::Restart {
+                        unit: unit.clone(),
+                        container: container.clone(),
+                        settle: *settle,
+                        healthy_within: *healthy_within,
+                        timeout: *timeout,
+                    })
+                }
+                (_, start) => start.clone(),
+            };
+            steps.push(step(effect));
+        }
+        let did = steps.iter().any(|step| step.effect.is_a_start());
+        if did { joined([steps, up(service)]) } else { Vec::new() }
+    }
 }
 
 fn up(service: &Service) -> Vec<Step> {
@@ -62,23 +154,4 @@ fn up(service: &Service) -> Vec<Step> {
         unit: Some(service.unit_name()),
     });
     healthy.map(|wait| step(Effect::Wait(wait))).into_iter().collect()
-}
-
-pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    let units = unit::owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == "service");
-    units.map(|(address, path)| Owned { address, names: vec![path.display().to_string()] }).collect()
-}
-
-pub(super) fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
-    let file = unit::owned(observed, &context.stack).into_iter().find(|(address, _)| *address == owned.address);
-    let Some((_, path)) = file else { return Steps::default() };
-    let unit = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    Steps {
-        prepare: Vec::new(),
-        main: vec![
-            step(Effect::Systemd(Systemd::Stop { unit: unit.clone(), timeout: STOP_TIMEOUT })),
-            step(Effect::Systemd(Systemd::Disable { unit })).commit(),
-        ],
-        finish: vec![step(Effect::Files(Files::Remove { path }))],
-    }
 }

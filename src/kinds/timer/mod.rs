@@ -15,9 +15,9 @@ use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Steps, step};
 use crate::desired::{Context, Declared, Dependency, Difference, Kind, Liveness, Neighbours, Object, Owned, Resource};
 use crate::diagnostic::{Diagnostics, Span};
-use crate::effect::{Effect, Files, Systemd};
+use crate::effect::{Effect, Systemd};
 use crate::hand_over;
-use crate::kinds::service::{STOP_TIMEOUT, Service, seconds};
+use crate::kinds::service::{Service, seconds};
 use crate::kinds::unit::{self, Found, Parts, Unit};
 use crate::observed::{Observed, Query, Seen, Sort};
 
@@ -110,7 +110,7 @@ impl Timer {
         body.push_str("\n[Install]\nWantedBy=timers.target\n");
         let name = format!("{}.timer", address.name());
         let address = address.clone();
-        Unit::new(&context, Parts { name, address, spec, body, enabled: *enabled, target: "timers.target" })
+        Unit::new(context, Parts { name, address, spec, body, enabled: *enabled, target: "timers.target" })
     }
 
     /// The rows of both files in one.
@@ -222,26 +222,9 @@ impl Resource for Timer {
 }
 
 fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    let mut found = std::collections::BTreeMap::<Address, Vec<String>>::new();
-    for (address, path) in unit::owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == "timer") {
-        found.entry(address).or_default().push(path.display().to_string());
-    }
-    found.into_iter().map(|(address, names)| Owned { address, names }).collect()
+    unit::owned_by("timer", observed, stack)
 }
 
-/// The timer first, so that nothing begins any more; a run in hand is stopped as any service is.
 fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
-    let of_this = |(address, path)| (address == owned.address).then_some(path);
-    let mut paths: Vec<_> = unit::owned(observed, &context.stack).into_iter().filter_map(of_this).collect();
-    paths.sort_by_key(|path| path.extension().is_none_or(|extension| extension != "timer"));
-    let mut steps = Steps::default();
-    for path in paths {
-        let unit = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        steps.main.push(step(Effect::Systemd(Systemd::Stop { unit: unit.clone(), timeout: STOP_TIMEOUT })));
-        if unit.ends_with(".timer") {
-            steps.main.push(step(Effect::Systemd(Systemd::Disable { unit })).commit());
-        }
-        steps.finish.push(step(Effect::Files(Files::Remove { path })));
-    }
-    steps
+    unit::removal(owned, observed, context)
 }

@@ -6,15 +6,17 @@
 mod others;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::attributes::{Attributes, digest};
-use crate::change::{Step, step};
-use crate::desired::{Context, Difference};
+use crate::change::{Step, Steps, step};
+use crate::desired::{Context, Difference, Owned};
 use crate::effect::{Effect, Files, Systemd};
 use crate::observed::{Observed, PathInfo, PathKind, Query, Seen};
 use crate::probe::{Probe, Readiness};
@@ -33,6 +35,9 @@ pub const SEARCH_PATH: [&str; 8] = [
     "/sbin",
     "/bin",
 ];
+
+/// Above what systemd itself gives a stop (`DefaultTimeoutStopSec=`, 90 s).
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 const MARKER: &str = "# Managed by stackctl: ";
 const LAST_APPLIED: &str = "# Last applied: ";
@@ -166,6 +171,10 @@ impl Unit {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     pub fn query(&self, context: &Context, query: &mut Query) {
@@ -360,6 +369,34 @@ pub fn owned(observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
         }
     }
     found
+}
+
+/// The same of one kind, each with all its files.
+pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
+    let mut found = BTreeMap::<Address, Vec<String>>::new();
+    for (address, path) in owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == kind) {
+        found.entry(address).or_default().push(path.display().to_string());
+    }
+    found.into_iter().map(|(address, names)| Owned { address, names }).collect()
+}
+
+/// Stops and disables what starts a service before the service itself, so that nothing begins any more, and takes the files away.
+pub fn removal(of: &Owned, observed: &Observed, context: &Context) -> Steps {
+    let of_this = |(address, path)| (address == of.address).then_some(path);
+    let mut paths: Vec<PathBuf> = owned(observed, &context.stack).into_iter().filter_map(of_this).collect();
+    let is_service = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "service");
+    paths.sort_by_key(is_service);
+    let starts_alone = paths.len() == 1;
+    let mut steps = Steps::default();
+    for path in paths {
+        let unit = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        steps.main.push(step(Effect::Systemd(Systemd::Stop { unit: unit.clone(), timeout: STOP_TIMEOUT })));
+        if starts_alone || !is_service(&path) {
+            steps.main.push(step(Effect::Systemd(Systemd::Disable { unit })).commit());
+        }
+        steps.finish.push(step(Effect::Files(Files::Remove { path })));
+    }
+    steps
 }
 
 /// A dependency's readiness that the dependent's unit waits for at boot, where systemd cannot: a bounded wait of the

@@ -128,7 +128,7 @@ impl<'a> Marker<'a> {
     }
 }
 
-/// Every `*.service` and `*.timer` file in `directory` that begins with a marker of `stack`, read.
+/// Every `*.service`, `*.socket` and `*.timer` file in `directory` that begins with a marker of `stack`, read.
 ///
 /// # Errors
 /// The directory is there and cannot be listed.
@@ -142,7 +142,10 @@ pub fn marked(directory: &Path, stack: &str) -> io::Result<Vec<(PathBuf, PathInf
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if !path.extension().is_some_and(|extension| extension == "service" || extension == "timer") {
+        if !path
+            .extension()
+            .is_some_and(|extension| ["service", "socket", "timer"].iter().any(|known| extension == *known))
+        {
             continue;
         }
         // A file that vanished or cannot be read is none of ours that could be told.

@@ -9,7 +9,7 @@ pub mod context;
 mod look;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,7 @@ pub fn perform(effect: &effect::Files) -> Result<(), Error> {
             fs::set_permissions(path, fs::Permissions::from_mode(*mode)).map_err(io_error("set the mode of", path))
         }
         effect::Files::Write { path, content, mode } => write(path, content.as_bytes(), *mode),
+        effect::Files::Overwrite { path, content, mode } => overwrite(path, content.as_bytes(), *mode),
         effect::Files::Remove { path } => remove(path),
     }
 }
@@ -118,6 +119,34 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         return Err(failed()(error));
     }
     sync_directory(parent)
+}
+
+/// Into the file that is there. Where that fails, as on a full disk, the old bytes go back to where they were.
+fn overwrite(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    let failed = || io_error("write", path);
+    refuse_symlink(path)?;
+    if path.is_dir() {
+        return Err(Error::Kind { path: path.to_owned(), is: "a directory", wanted: "a file" });
+    }
+    let no_links = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = match OpenOptions::new().read(true).write(true).custom_flags(no_links).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return write(path, content, mode),
+        file => file.map_err(failed())?,
+    };
+    let mut before = Vec::new();
+    file.read_to_end(&mut before).map_err(failed())?;
+    let mut fill = |content: &[u8]| {
+        file.rewind()?;
+        file.write_all(content)?;
+        file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
+        file.sync_all()
+    };
+    if let Err(error) = fill(content) {
+        // The first error is the one to tell.
+        drop(fill(&before));
+        return Err(failed()(error));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed())
 }
 
 fn write_synced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {

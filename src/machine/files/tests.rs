@@ -1,7 +1,7 @@
 //! What would break: a half-written unit file, a followed link, a mode that depends on the umask.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{Error, Marker, info, marked, perform};
@@ -43,6 +43,22 @@ fn names(directory: &Path) -> Vec<String> {
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn what_is_written_in_its_place_stays_the_same_file() {
+    let scratch = Scratch::new("overwrite");
+    let path = scratch.path("a.conf");
+    let overwrite = |content: &str, mode| {
+        perform(&Files::Overwrite { path: path.clone(), content: content.to_owned(), mode }).unwrap();
+        (fs::metadata(&path).unwrap().ino(), fs::read_to_string(&path).unwrap())
+    };
+    let (first, _) = overwrite("something long", 0o600);
+    assert_eq!(overwrite("short", 0o640), (first, "short".to_owned()));
+    assert_eq!(overwrite("something longer", 0o640), (first, "something longer".to_owned()));
+    assert_eq!((mode(&path), names(&scratch.0)), (0o640, vec!["a.conf".to_owned()]));
+    write(&path, "another one", 0o640).unwrap();
+    assert_ne!(fs::metadata(&path).unwrap().ino(), first, "a file that takes another's place is another one");
 }
 
 #[test]

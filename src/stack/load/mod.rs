@@ -5,6 +5,7 @@ mod environment;
 mod extends;
 mod include;
 mod profiles;
+mod templates;
 mod top;
 
 pub(super) use profiles::SECTIONS as SECTIONS_WITH_PROFILES;
@@ -193,6 +194,7 @@ impl<'a> Loader<'a> {
         }
         merge::untagged(&mut root);
         self.fill_environment(&mut root, &mut scope);
+        self.fill_templates(&mut root, &mut scope);
         self.remember(scope.used());
         // With a file missing, what is left would be judged for what the missing one may well say.
         whole.then_some(Model { root, vars })

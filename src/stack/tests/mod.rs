@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 mod extends;
 mod hostile;
 mod includes;
+mod templates;
 
-const SECTIONS: &[&str] = &["containers", "services", "directories", "networks", "models", "volumes"];
+const SECTIONS: &[&str] = &["containers", "services", "directories", "networks", "models", "volumes", "files"];
 
 /// Paths under `/w`; a value that begins with `->` is a symlink.
 struct Table(BTreeMap<PathBuf, Vec<u8>>);

@@ -107,3 +107,33 @@ fn a_private_text_is_written_and_never_shown() -> anyhow::Result<()> {
     assert!(!told.contains("geheim") && !told.contains("anders"), "{told}");
     Ok(())
 }
+
+/// One that a container has mounted by itself: a new file in its place, the container would never see.
+#[test]
+fn a_template_is_filled_in_and_a_mounted_file_written_where_it_is() -> anyhow::Result<()> {
+    let user = Host::get()?.user("files-mounted")?;
+    user.import_image("localhost/x:1", &["CMD [\"sleep\"]"]);
+    user.write("app.tmpl", "port=${port}\n")?;
+    let stack = |port: u16, atomic: bool| {
+        format!(
+            "version: 1\nstack: s\nvars: {{ port: {port} }}\ndirectories: {{ ~/conf: {{}} }}\n\
+             files: {{ ~/conf/app.conf: {{ template: app.tmpl, atomic: {atomic} }} }}\ncontainers:\n  \
+             app: {{ image: \"localhost/x:1\", network_mode: none, volumes: [\"~/conf/app.conf:/app.conf:ro\"] }}\n"
+        )
+    };
+    let apply = |port, atomic| -> anyhow::Result<String> {
+        user.write("stack.yaml", stack(port, atomic))?;
+        user.stackctl(&["apply", "-y"]).ok();
+        user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+        assert_eq!(user.read("conf/app.conf")?, format!("port={port}\n"));
+        let pid = "podman inspect -f '{{.State.Pid}}' s-app";
+        Ok(user.run(&format!("podman unshare cat /proc/$({pid})/root/app.conf")).ok().stdout)
+    };
+    assert_eq!(apply(1, false)?, "port=1\n");
+    let before = user.ids();
+    assert_eq!(apply(2, false)?, "port=2\n", "the container sees what was written");
+    assert_eq!(apply(2, true)?, "port=2\n", "how it is written is no difference");
+    assert_eq!(apply(3, true)?, "port=2\n", "one that took its place, it does not");
+    assert_eq!(user.ids(), before);
+    Ok(())
+}

@@ -252,7 +252,7 @@ impl World {
                     file.mode = *mode;
                 }
             }
-            Files::Write { path, content, mode } => {
+            Files::Write { path, content, mode } | Files::Overwrite { path, content, mode } => {
                 let file = File { text: content.clone(), mode: *mode, at: self.now };
                 self.files.insert(path.clone(), file);
             }

@@ -18,6 +18,7 @@ fn base(_name: &str) -> Value {
 fn of_the_process(user: &User) -> Vec<Case> {
     let home = user.home();
     let file = |name: &str| json!({ "env_file": format!("~/{name}.env") });
+    let socket = |name: &str| json!([format!("{}/{name}.sock", user.home())]);
     let files = |name: &str| json!([{ "path": format!("{home}/{name}.env"), "required": true }]);
     vec![
         case("exec", "restart", json!({ "exec": ["/bin/sleep", "1001"] }), json!({ "exec": "sleep 1002" }))
@@ -43,6 +44,12 @@ fn of_the_process(user: &User) -> Vec<Case> {
                 ["/usr", "/home/fields-others"],
             )),
         case("nice", "restart", json!({ "nice": 5 }), json!({ "nice": 6 })).property("Nice", "5", "6"),
+        case("sockets", "restart", json!({ "sockets": "~/one.sock" }), json!({ "sockets": ["~/two.sock"] }))
+            .told(socket("one"), socket("two"))
+            .shown(Shown::Shell(
+                "systemctl --user show -P Listen sockets.socket | grep -o '[a-z]*[.]sock'",
+                ["one.sock", "two.sock"],
+            )),
         case(
             "overrides",
             "restart",
