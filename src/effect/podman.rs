@@ -163,6 +163,8 @@ pub struct ContainerCreate {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<NamedVolume>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_volumes: Vec<ImageVolume>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub portmappings: Vec<PortMapping>,
     /// Port to protocols with commas between them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -300,6 +302,19 @@ pub struct NamedVolume {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_path: Option<String>,
+}
+
+/// The files of an image, below a layer of the container's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImageVolume {
+    #[serde(rename = "Source")]
+    pub source: String,
+    #[serde(rename = "Destination")]
+    pub destination: String,
+    #[serde(rename = "ReadWrite")]
+    pub read_write: bool,
+    #[serde(rename = "subPath", skip_serializing_if = "Option::is_none")]
     pub sub_path: Option<String>,
 }
 

@@ -175,6 +175,7 @@ fn volumes(container: &Container) -> Value {
             MountSource::Bind(path) => json!({ "bind": path.display().to_string(), "read_only": read_only }),
             MountSource::Volume { address: _, name, subpath: _ } => json!({ "volume": name, "read_only": read_only }),
             MountSource::Tmpfs { .. } => json!({ "tmpfs": true, "read_only": read_only }),
+            MountSource::Image { reference, subpath: _ } => json!({ "image": reference, "read_only": read_only }),
         }
     };
     container.mounts.iter().map(|(target, mount)| (target.clone(), value(mount))).collect::<Map<_, _>>().into()
@@ -185,8 +186,12 @@ fn volume_options(container: &Container) -> Value {
         MountSource::Tmpfs { size_bytes, mode } => {
             json!({ "options": mount.options, "size": size_bytes, "mode": mode })
         }
-        MountSource::Volume { subpath: Some(subpath), .. } => json!({ "options": mount.options, "subpath": subpath }),
-        MountSource::Volume { .. } | MountSource::Bind(_) => json!({ "options": mount.options }),
+        MountSource::Volume { subpath: Some(subpath), .. } | MountSource::Image { subpath: Some(subpath), .. } => {
+            json!({ "options": mount.options, "subpath": subpath })
+        }
+        MountSource::Volume { .. } | MountSource::Image { .. } | MountSource::Bind(_) => {
+            json!({ "options": mount.options })
+        }
     };
     let told = |mount: &&Mount| !mount.options.is_empty() || !matches!(mount.source, MountSource::Bind(_));
     let given = container.mounts.iter().filter(|(_, mount)| told(mount));

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, gpu, secrets};
 use crate::desired::Neighbours;
 use crate::effect::podman::{
-    Cpu, Device, HealthConfig, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
+    Cpu, Device, HealthConfig, ImageVolume, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
 };
 use crate::effect::{ContainerCreate, Endpoint};
 use crate::kinds::{labels, secret};
@@ -51,6 +51,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         devices: container.devices.iter().chain(gpu_devices).map(|path| Device { path: path.clone() }).collect(),
         mounts,
         volumes,
+        image_volumes: image_volumes(container),
         portmappings: ports(container),
         expose: exposed(container),
         netns: Namespace::from(&container.mode),
@@ -92,7 +93,7 @@ impl Found {
     pub(super) fn of(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Self {
         let is_new = |mount: &super::Mount| match &mount.source {
             MountSource::Volume { name, .. } => (!observed.volumes.contains_key(name)).then(|| name.clone()),
-            MountSource::Bind(_) | MountSource::Tmpfs { .. } => None,
+            MountSource::Bind(_) | MountSource::Tmpfs { .. } | MountSource::Image { .. } => None,
         };
         Self {
             versions: secrets::versions(container, neighbours),
@@ -144,6 +145,8 @@ fn mounts(container: &Container, new_volumes: &BTreeSet<String>) -> (Vec<Mount>,
                 options.retain(|option| option != "U" || new_volumes.contains(name));
                 NamedVolume { name: name.clone(), dest: target.clone(), options, sub_path: subpath.clone() }
             }),
+            // Podman's API has a list of its own for them.
+            MountSource::Image { .. } => {}
             MountSource::Tmpfs { size_bytes, mode } => {
                 options.extend(size_bytes.map(|size| format!("size={size}")));
                 options.extend(mode.map(|mode| format!("mode={mode:o}")));
@@ -153,6 +156,19 @@ fn mounts(container: &Container, new_volumes: &BTreeSet<String>) -> (Vec<Mount>,
         }
     }
     (mounts, volumes)
+}
+
+fn image_volumes(container: &Container) -> Vec<ImageVolume> {
+    let volume = |(target, mount): (&String, &super::Mount)| match &mount.source {
+        MountSource::Image { reference, subpath } => Some(ImageVolume {
+            source: reference.clone(),
+            destination: target.clone(),
+            read_write: !mount.read_only,
+            sub_path: subpath.clone(),
+        }),
+        MountSource::Bind(_) | MountSource::Volume { .. } | MountSource::Tmpfs { .. } => None,
+    };
+    container.mounts.iter().filter_map(volume).collect()
 }
 
 fn ports(container: &Container) -> Vec<PortMapping> {

@@ -166,6 +166,11 @@ enum MountSource {
         size_bytes: Option<u64>,
         mode: Option<u32>,
     },
+    /// By its full reference.
+    Image {
+        reference: String,
+        subpath: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -332,6 +337,7 @@ impl Resource for Container {
             match &mount.source {
                 MountSource::Bind(path) => all.push(exists(directory::address(path, &self.context.home))),
                 MountSource::Volume { address, .. } => all.push(exists(address.clone())),
+                MountSource::Image { reference, subpath: _ } => all.push(exists(Address::new("image", reference))),
                 MountSource::Tmpfs { .. } => {}
             }
         }
@@ -352,8 +358,14 @@ impl Resource for Container {
             implied.push(Box::new(network::implied_default(&self.context.stack)));
         }
         for mount in self.mounts.values() {
-            if let MountSource::Bind(path) = &mount.source {
-                implied.push(Box::new(directory::implied(path, &self.context.home, mount.span)));
+            match &mount.source {
+                MountSource::Bind(path) => {
+                    implied.push(Box::new(directory::implied(path, &self.context.home, mount.span)));
+                }
+                MountSource::Image { reference, subpath: _ } => {
+                    implied.push(Box::new(Image::pulled(reference, self.pull, &self.context)));
+                }
+                MountSource::Volume { .. } | MountSource::Tmpfs { .. } => {}
             }
         }
         implied

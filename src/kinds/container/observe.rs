@@ -263,6 +263,7 @@ fn volumes(container: &Container, inspect: &Value) -> Value {
         let value = match mount["Type"].as_str() {
             Some("volume") => json!({ "volume": mount["Name"], "read_only": read_only }),
             Some("tmpfs") => json!({ "tmpfs": true, "read_only": read_only }),
+            Some("image") => json!({ "image": mount["Source"], "read_only": read_only }),
             Some(_) | None => json!({ "bind": mount["Source"], "read_only": read_only }),
         };
         seen.insert(target.to_owned(), value);

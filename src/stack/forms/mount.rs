@@ -33,6 +33,11 @@ pub enum MountSource {
         size_bytes: Option<u64>,
         mode: Option<u32>,
     },
+    /// The files of an image; what is written there is gone with the container.
+    Image {
+        reference: String,
+        subpath: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,20 +66,20 @@ const PROPAGATION: &[&str] =
 const FLAGS: &[&str] = &["exec", "noexec", "dev", "nodev", "suid", "nosuid", "bind", "rbind"];
 /// Hints for Docker Desktop's file sharing; on Linux Compose takes and ignores them, since all three mean the same here.
 const CONSISTENCY: &[&str] = &["cached", "delegated", "consistent", "default"];
-const TYPES: &[&str] = &["bind", "volume", "tmpfs"];
+const TYPES: &[&str] = &["bind", "volume", "tmpfs", "image"];
 
 pub const KEYS: &[Described] = &[
-    key("type", Form::OneOf(&["bind", "volume", "tmpfs"]), "What is mounted"),
-    key("source", Form::Text, "A path of this machine, or the name of a volume of this stack"),
+    key("type", Form::OneOf(TYPES), "What is mounted"),
+    key("source", Form::Text, "A path of this machine, the name of a volume of this stack, or an image"),
     key("target", Form::Text, "Where it appears in the container"),
     key("read_only", Form::Boolean, "The container cannot write to it"),
     key("bind", Form::Map(BIND_KEYS), "More of a `bind`"),
     key("volume", Form::Map(VOLUME_KEYS), "More of a `volume`"),
     key("tmpfs", Form::Map(TMPFS_KEYS), "More of a `tmpfs`"),
+    key("image", Form::Map(IMAGE_KEYS), "More of an `image`"),
     key("consistency", Form::Text, "Has a meaning on macOS only, and none here"),
 ];
-const UNSUPPORTED: &[(&str, &str)] =
-    &[("image", "an image as a mount is not built yet"), ("cluster", "podman has no cluster volumes")];
+const UNSUPPORTED: &[(&str, &str)] = &[("cluster", "podman has no cluster volumes")];
 const BIND_KEYS: &[Described] = &[
     key("propagation", Form::OneOf(PROPAGATION), "Whether mounts made later on one side appear on the other"),
     key("create_host_path", Form::Boolean, "A missing directory is made only below a declared one, whatever this says"),
@@ -86,6 +91,7 @@ const VOLUME_KEYS: &[Described] = &[
     key("subpath", Form::Text, "A path within the volume"),
 ];
 const VOLUME_UNSUPPORTED: &[(&str, &str)] = &[("labels", "labels belong to the volume, under `volumes:`")];
+const IMAGE_KEYS: &[Described] = &[key("subpath", Form::Text, "A path within the image")];
 const TMPFS_KEYS: &[Described] =
     &[key("size", Form::Size, "The most that it holds"), key("mode", Form::Mode, "Its mode, in octal")];
 
@@ -220,10 +226,12 @@ fn long(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Optio
     let mut map = Map::new(node, "a mount", KEYS, diagnostics)?.unsupported(UNSUPPORTED).elsewhere(&["source"]);
     let kind = map.require("type", "bind", |node, diagnostics| one_of(TYPES, node, diagnostics));
     let target = map.require("target", "/data", container_path);
-    let read_only = map.read("read_only", boolean).unwrap_or_default();
+    let read_only = map.read("read_only", boolean).unwrap_or(kind == Some("image"));
     let _consistency = map.read("consistency", |node, diagnostics| one_of(CONSISTENCY, node, diagnostics));
     let mut block = Block::default();
-    for (name, reader) in [("bind", bind_block as BlockReader), ("volume", volume_block), ("tmpfs", tmpfs_block)] {
+    for (name, reader) in
+        [("bind", bind_block as BlockReader), ("volume", volume_block), ("tmpfs", tmpfs_block), ("image", image_block)]
+    {
         let Some(inner) = map.take(name).filter(|inner| !inner.is_null()) else { continue };
         if kind.is_some_and(|kind| kind != name) {
             let detail = format!("`{name}` has settings of another type than this mount's");
@@ -244,6 +252,10 @@ fn long(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Optio
                 volume_name(&word(node, diagnostics)?, &node.shown(), node.span, diagnostics)
             });
             (!named || name.is_some()).then_some(MountSource::Volume { name, subpath: block.subpath.take() })
+        }
+        Some("image") => {
+            let reference = map.require("source", "docker.io/library/redis:8", word);
+            reference.map(|reference| MountSource::Image { reference, subpath: block.subpath.take() })
         }
         Some(_) => {
             if let Some(source) = map.take("source").filter(|source| !source.is_null()) {
@@ -284,6 +296,12 @@ fn volume_block(node: &Node, block: &mut Block, diagnostics: &mut Diagnostics) {
     let Some(map) = Map::new(node, "the `volume` of a mount", VOLUME_KEYS, diagnostics) else { return };
     let mut map = map.unsupported(VOLUME_UNSUPPORTED);
     block.nocopy = map.read("nocopy", boolean);
+    block.subpath = map.read("subpath", word);
+    map.finish();
+}
+
+fn image_block(node: &Node, block: &mut Block, diagnostics: &mut Diagnostics) {
+    let Some(mut map) = Map::new(node, "the `image` of a mount", IMAGE_KEYS, diagnostics) else { return };
     block.subpath = map.read("subpath", word);
     map.finish();
 }

@@ -13,7 +13,7 @@ use crate::kinds::container::{
     Attachment, AttachmentOptions, Container, EnvironmentValue, Healthcheck, Mount, MountSource, Needs, NetworkMode,
     Port, Restart, Test, gpu,
 };
-use crate::kinds::image::Pull;
+use crate::kinds::image::{self, Pull};
 use crate::probe;
 use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::Node;
@@ -126,6 +126,9 @@ fn convert(mount: forms::Mount, diagnostics: &mut Diagnostics) -> Option<(String
             return None;
         }
         forms::MountSource::Tmpfs { size_bytes, mode } => MountSource::Tmpfs { size_bytes, mode },
+        forms::MountSource::Image { reference, subpath } => {
+            MountSource::Image { reference: image::normalised(&reference), subpath }
+        }
     };
     Some((target, Mount { source, read_only, options, span }))
 }

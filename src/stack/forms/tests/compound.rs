@@ -12,6 +12,7 @@ fn mounts_have_every_form_of_compose() {
             MountSource::Bind { path, create } => format!("bind {} {create}", path.display()),
             MountSource::Volume { name, subpath } => format!("volume {name:?} {subpath:?}"),
             MountSource::Tmpfs { size_bytes, mode } => format!("tmpfs {size_bytes:?} {mode:?}"),
+            MountSource::Image { reference, subpath } => format!("image {reference} {subpath:?}"),
         };
         let flags = (mount.selinux, mount.chown, mount.propagation, mount.nocopy, &mount.idmap, &mount.flags);
         format!("{source} {} {} {flags:?}", mount.target, mount.read_only)
@@ -37,6 +38,12 @@ fn mounts_have_every_form_of_compose() {
         ),
         ("{type: bind, source: ~, target: /b}", format!("bind /home/user true /b false {plain}")),
         ("{type: bind, source: , target: /b}", "error Missing key".into()),
+        (
+            "{type: image, source: \"i:1\", target: /b, image: {subpath: etc}}",
+            format!("image i:1 Some(\"etc\") /b true {plain}"),
+        ),
+        ("{type: image, source: i, target: /b, read_only: false}", format!("image i None /b false {plain}")),
+        ("{type: image, target: /b}", "error Missing key".into()),
         (
             "{type: volume, source: v, target: /b, volume: {nocopy: true, subpath: x/y}}",
             "volume Some(\"v\") Some(\"x/y\") /b false (None, false, None, true, None, [])".into(),

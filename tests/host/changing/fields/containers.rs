@@ -417,6 +417,12 @@ fn of_networks(user: &User) -> Vec<Case> {
 
 /// What is mounted.
 fn of_mounts() -> Vec<Case> {
+    const IMAGE: &str = "localhost/stackctl/fields:dirs";
+    let of_image = |more: Value| {
+        let mut mount = json!({ "type": "image", "source": IMAGE, "target": "/of" });
+        more.as_object().into_iter().flatten().for_each(|(key, value)| mount[key] = value.clone());
+        json!({ "volumes": [mount] })
+    };
     let mount = |text: &str| json!({ "volumes": [text] });
     vec![
         case("volumes", "replace", mount("~/data/one:/data"), mount("~/data/one:/data:ro"))
@@ -426,6 +432,12 @@ fn of_mounts() -> Vec<Case> {
             .path("/data")
             .told(json!({ "volume": "fields_first", "read_only": false }), json!({ "volume": "fields_second", "read_only": false }))
             .at("/Mounts/0/Name", "fields_first", "fields_second"),
+        case("volumes", "replace", of_image(json!({})), of_image(json!({ "read_only": false })))
+            .path("/of")
+            .told(json!({ "image": IMAGE, "read_only": true }), json!({ "image": IMAGE, "read_only": false }))
+            .at("/Mounts/0/RW", false, true),
+        case("volume_options", "replace", of_image(json!({ "image": { "subpath": "bin" } })), of_image(json!({ "image": { "subpath": "etc" } })))
+            .path("/of"),
         case("volumes", "replace", json!({ "tmpfs": ["/data"] }), mount("second:/data:ro"))
             .path("/data")
             .also(&["volume_options./data"]),
@@ -597,6 +609,9 @@ fn each_field_of_a_container_and_a_network_comes_back() -> anyhow::Result<()> {
     for (name, changes) in [("1", &["CMD [\"sleep\"]"][..]), ("2", &["LABEL other=yes"]), ("3", &["LABEL base=yes"])] {
         user.import_image(&format!("localhost/stackctl/fields:{name}"), changes);
     }
+    let dirs =
+        "mkdir -p dirs/bin dirs/etc; tar -C dirs -cf - . | podman import --quiet - localhost/stackctl/fields:dirs";
+    user.run(dirs).ok();
     user.import_image("localhost/stackctl/fields:4", &["CMD [\"sleep\"]", "ENV STAND_IN=sleep"]);
     let unit = |name: &str| format!("podman-{STACK}-{name}.service");
 
