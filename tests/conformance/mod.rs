@@ -1,5 +1,7 @@
-//! What the sweeps on the simulated machine lean on, tried on it and on real podman alike: one list of calls, each with what has to
-//! come of it. A simulation that is kinder than podman would prove nothing.
+//! What the sweeps on the simulated machine lean on, tried on it and on real podman and systemd alike: lists of calls, each with what
+//! has to come of it. A simulation that is kinder than the machine would prove nothing.
+
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -524,3 +524,20 @@ fn podman_answers_as_the_simulated_machine_does() -> anyhow::Result<()> {
     crate::conformance::holds(|effect| bench.perform(effect));
     Ok(())
 }
+
+/// The bus lets nobody but its user in: this very program is run there, to call as the user does.
+#[test]
+fn systemd_answers_as_the_simulated_manager_does() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("conformance-units")?;
+    let inside = format!("{}/tests", user.home());
+    std::fs::copy(std::env::current_exe()?, host.path(&inside)?)?;
+    let bus = format!("unix:path=/run/user/{}/bus", user.uid());
+    let run = format!(
+        "chmod +x tests; CONFORMANCE_BUS={bus} ./tests --exact conformance::units::real::systemd_itself --nocapture"
+    );
+    let told = user.run(&run).ok().stdout;
+    assert!(told.contains("1 passed"), "{told}");
+    assert!(told.contains("calls were made"), "{told}");
+    Ok(())
+}

@@ -109,6 +109,23 @@ impl World {
         self.images.insert(reference.to_owned());
     }
 
+    pub(crate) fn write_unit(&mut self, name: &str, text: &str) {
+        let file = File { text: text.to_owned(), mode: 0o644, at: self.now };
+        self.files.insert(Path::new(UNITS).join(name), file);
+    }
+
+    pub(crate) fn remove_unit(&mut self, name: &str) {
+        self.files.remove(&Path::new(UNITS).join(name));
+    }
+
+    pub(crate) fn runs(&self, unit: &str) -> bool {
+        self.services.contains_key(unit)
+    }
+
+    pub(crate) fn is_enabled(&self, unit: &str) -> bool {
+        self.enabled.contains(unit)
+    }
+
     /// Is everything of others as it was?
     pub(crate) fn others_are_whole(&self) -> bool {
         let new = Self::new();
