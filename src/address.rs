@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `kind.name`, such as `container.ollama` or `directory.~/.local/share/aidb`.
 // Copies share one text: a plan is full of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, schemars::JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Hash, schemars::JsonSchema)]
 #[schemars(with = "String")]
 pub struct Address {
     text: Arc<str>,
@@ -58,6 +58,12 @@ impl PartialOrd for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
     }
 }
 

@@ -127,8 +127,11 @@ impl Service {
         observed.units.get(&self.unit_name()).is_some_and(crate::observed::Unit::is_active)
     }
 
-    /// Was the process started before the unit came to say what it says now?
+    /// Was the process started before the unit came to say what it says now? One that waits for a connection has none.
     fn runs_old_definition(&self, observed: &Observed) -> bool {
+        if !self.runs(observed) {
+            return false;
+        }
         let remembered = observed.facts.get(STARTED_WITH, &self.address);
         let unit = self.unit();
         let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {

@@ -107,7 +107,7 @@ impl Calls<'_> {
         let moves = difference.has("sockets") || difference.has("socket_unit");
         let mut steps = waits;
         let (mut stopped, mut listening) = (false, listens);
-        if *runs && (moves || !has) {
+        if *runs && (moves || !has || !listens) {
             steps.push(step(Self::stop(service.unit_name())).undo(start.clone()));
             stopped = true;
         }

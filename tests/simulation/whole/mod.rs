@@ -150,6 +150,10 @@ fn story(seed: u64) -> usize {
             tell(|| "reboot".to_owned());
             world.reboot();
         }
+        if random.once_in(3) {
+            tell(|| "somebody connects".to_owned());
+            world.is_asked();
+        }
         last = next;
     }
     let case = format!("replay it: SEED={seed} cargo test --test tests simulation::whole::faulted");

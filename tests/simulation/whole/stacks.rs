@@ -58,6 +58,8 @@ struct Runs {
     needs: BTreeMap<usize, (bool, bool)>,
     /// The container before it whose network it lives in.
     lives_in: Option<usize>,
+    /// systemd listens for it.
+    listens: bool,
 }
 
 /// What a stack file is made from.
@@ -121,6 +123,7 @@ impl Sketch {
             directories: some(random, self.directories.len()),
             needs,
             lives_in,
+            listens: is_service && random.once_in(3),
         }
     }
 
@@ -170,7 +173,10 @@ impl Sketch {
                 }
                 _ => {
                     if let Some(runs) = &mut next.runs[index] {
-                        runs.word += 1;
+                        match runs.is_service && random.once_in(2) {
+                            true => runs.listens ^= true,
+                            false => runs.word += 1,
+                        }
                     }
                 }
             }
@@ -219,7 +225,12 @@ impl Sketch {
             });
             let needs: Map<String, Value> = needs.collect();
             let entry = if runs.is_service {
-                json!({ "exec": ["/bin/sleep", runs.word.to_string()], "depends_on": needs, "enabled": runs.enabled })
+                let exec = ["/bin/sleep", &runs.word.to_string()];
+                let mut entry = json!({ "exec": exec, "depends_on": needs, "enabled": runs.enabled });
+                if runs.listens {
+                    entry["sockets"] = json!([10_000 + index]);
+                }
+                entry
             } else {
                 let volumes = runs.volumes.iter().map(|volume| format!("v{volume}:/v{volume}"));
                 let binds = runs.directories.iter().map(|directory| format!("~/d{directory}:/d{directory}"));

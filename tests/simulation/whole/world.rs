@@ -64,6 +64,8 @@ pub(crate) struct World {
     enabled: BTreeSet<String>,
     /// Unit files as of the last reload.
     loaded: BTreeSet<String>,
+    /// Of those, the ones that are nothing without their socket.
+    listened_for: BTreeSet<String>,
     loaded_at: u64,
     /// Services that run, since when.
     services: BTreeMap<String, u64>,
@@ -143,10 +145,27 @@ impl World {
             .filter(|found| !found.labels.contains_key("com.docker.compose.project"))
             .for_each(|found| found.running = false);
         self.services.clear();
-        self.loaded = self.unit_files();
-        self.loaded_at = self.now;
+        self.load();
         for unit in self.enabled.clone() {
             drop(self.start(&unit));
+        }
+    }
+
+    fn load(&mut self) {
+        self.loaded = self.unit_files();
+        self.loaded_at = self.now;
+        let needs_socket = |unit: &&String| {
+            let file = self.files.get(&Path::new(UNITS).join(unit));
+            file.is_some_and(|file| file.text.contains(&format!("Requires={}\n", socket_of(unit))))
+        };
+        self.listened_for = self.loaded.iter().filter(needs_socket).cloned().collect();
+    }
+
+    /// Somebody connects to everything that is listened on.
+    pub(crate) fn is_asked(&mut self) {
+        let sockets: Vec<String> = self.services.keys().filter(|unit| unit.ends_with(".socket")).cloned().collect();
+        for socket in sockets {
+            drop(self.start(&socket.replace(".socket", ".service")));
         }
     }
 
@@ -159,6 +178,15 @@ impl World {
     fn start(&mut self, unit: &str) -> Result<(), Failure> {
         if !self.loaded.contains(unit) {
             return failure(FailureKind::NotFound, "systemd knows no such unit");
+        }
+        if let Some(name) = unit.strip_suffix(".socket")
+            && self.services.contains_key(&format!("{name}.service"))
+            && !self.services.contains_key(unit)
+        {
+            return failure(FailureKind::NotUp, "its service runs already");
+        }
+        if self.listened_for.contains(unit) && !self.services.contains_key(unit) {
+            self.start(&socket_of(unit))?;
         }
         let Some(live) = container_of(unit) else {
             self.services.entry(unit.to_owned()).or_insert(self.now);
@@ -200,6 +228,9 @@ impl World {
 
     fn stop(&mut self, unit: &str) {
         self.services.remove(unit);
+        // Of what needs its socket.
+        let listened_for = &self.listened_for;
+        self.services.retain(|service, _| !listened_for.contains(service) || socket_of(service) != unit);
         if let Some(found) = container_of(unit).and_then(|live| self.containers.get_mut(&live)) {
             found.running = false;
         }
@@ -226,8 +257,7 @@ impl World {
     fn systemd(&mut self, effect: &Systemd) -> Result<(), Failure> {
         match effect {
             Systemd::Reload => {
-                self.loaded = self.unit_files();
-                self.loaded_at = self.now;
+                self.load();
             }
             Systemd::Enable { unit } => {
                 if !self.unit_files().contains(unit) {
@@ -495,7 +525,8 @@ impl World {
             paths.insert(program, info(PathKind::File, 0o755, 0, None, None));
         }
         for unit in &self.enabled {
-            let link = Path::new(UNITS).join("default.target.wants").join(unit);
+            let target = if unit.ends_with(".socket") { "sockets.target.wants" } else { "default.target.wants" };
+            let link = Path::new(UNITS).join(target).join(unit);
             paths.insert(link, info(PathKind::File, 0o777, 0, None, None));
         }
         paths
@@ -505,6 +536,10 @@ impl World {
 /// The container that a unit of ours runs.
 fn container_of(unit: &str) -> Option<String> {
     Some(unit.strip_prefix("podman-")?.strip_suffix(".service")?.to_owned())
+}
+
+fn socket_of(service: &str) -> String {
+    service.replace(".service", ".socket")
 }
 
 fn id(number: u64) -> String {
