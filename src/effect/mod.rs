@@ -67,6 +67,15 @@ pub enum Podman {
     RemoveContainer {
         name: String,
     },
+    /// Gives an image another name, so that a prune leaves it. One that is gone is left at that.
+    TagImage {
+        id: String,
+        reference: String,
+    },
+    /// Takes a name from an image; the image stays.
+    UntagImage {
+        reference: String,
+    },
     CreateSecret(SecretCreate),
     /// Nothing is done while a container's label of the key `named_in` holds the name as a JSON text.
     RemoveSecret {
@@ -218,6 +227,8 @@ impl fmt::Display for Podman {
             Podman::UnpauseContainer { name } => write!(f, "unpause container {name}"),
             Podman::RenameContainer { from, to } => write!(f, "rename container {from} to {to}"),
             Podman::RemoveContainer { name } => write!(f, "remove container {name}"),
+            Podman::TagImage { id, reference } => write!(f, "tag image {:.12} as {reference}", id),
+            Podman::UntagImage { reference } => write!(f, "untag image {reference}"),
             Podman::CreateSecret(secret) => write!(f, "create secret {}", secret.name),
             Podman::RemoveSecret { name, named_in: _ } => write!(f, "remove secret {name}"),
         }

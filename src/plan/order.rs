@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::change::{Action, After, Change, Until};
-use crate::desired::{Condition, Dependency, Resource};
-use crate::effect::{Effect, Podman};
+use crate::desired::{Condition, Dependency, Liveness, Resource};
+use crate::effect::{Effect, Podman, Systemd};
 use crate::probe::Probe;
 
-/// Fills `Change::after`: the nearest changed ancestors, through resources that need nothing.
+/// Fills `Change::after`: the nearest changed ancestors, through resources that need nothing, and networks that are made anew.
 pub(super) fn link(
     changes: &mut [Change],
     resources: &BTreeMap<Address, Box<dyn Resource>>,
@@ -37,9 +37,37 @@ pub(super) fn link(
         }
         nearest.insert(address, above);
     }
-    for change in changes {
+    for change in changes.iter_mut() {
         let after = nearest.remove(&change.address).unwrap_or_default();
         change.after = after.into_iter().map(|(on, until)| After { on, until }).collect();
+    }
+    after_remakes(changes, resources);
+}
+
+/// Who is on a network that is made anew is stopped and started by that change. Its own change comes after it, also where the file has
+/// it leave the network, so that no edge is left between them: the two would stop, rename and start the same container at once.
+fn after_remakes(changes: &mut [Change], resources: &BTreeMap<Address, Box<dyn Resource>>) {
+    let mut remakes: Vec<(Address, BTreeSet<String>)> = Vec::new();
+    for change in changes.iter().filter(|change| change.address.kind() == "network") {
+        let touched = change.steps.main.iter().filter_map(|step| match &step.effect {
+            Effect::Podman(Podman::Disconnect { container: name, .. } | Podman::StopContainer { name, .. })
+            | Effect::Systemd(Systemd::Stop { unit: name, .. }) => Some(name.clone()),
+            _ => None,
+        });
+        remakes.push((change.address.clone(), touched.collect()));
+    }
+    remakes.retain(|(_, touched)| !touched.is_empty());
+    if remakes.is_empty() {
+        return;
+    }
+    for change in changes.iter_mut().filter(|change| change.address.kind() != "network") {
+        let Some(Liveness { container, unit, .. }) = resources[&change.address].liveness() else { continue };
+        for (network, touched) in &remakes {
+            if [&container, &unit].into_iter().flatten().any(|name| touched.contains(name)) {
+                change.after.retain(|after| after.on != *network);
+                change.after.push(After { on: network.clone(), until: Until::Done });
+            }
+        }
     }
 }
 

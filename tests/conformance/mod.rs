@@ -80,6 +80,8 @@ fn cases() -> Vec<(&'static str, Podman, Option<FailureKind>)> {
     let remove = |name: &str| Podman::RemoveContainer { name: name.to_owned() };
     let start = |name: &str| Podman::StartContainer { name: name.to_owned() };
     let stop = |name: &str| Podman::StopContainer { name: name.to_owned(), timeout: Duration::from_secs(1) };
+    let tag = |id: &str, reference: &str| Podman::TagImage { id: id.to_owned(), reference: reference.to_owned() };
+    let untag = |reference: &str| Podman::UntagImage { reference: reference.to_owned() };
     let no_network = |name: &str| Podman::RemoveNetwork { name: name.to_owned() };
     let no_secret = |name: &str| Podman::RemoveSecret { name: name.to_owned(), named_in: SPEC };
     let on = |network: &str, container: &str| Podman::Connect {
@@ -98,6 +100,11 @@ fn cases() -> Vec<(&'static str, Podman, Option<FailureKind>)> {
         ("the same once more", network("t_net", "1"), None),
         ("another of its name", network("t_net", "2"), Some(Conflict)),
         ("a second", network("t_side", "1"), None),
+        ("an image that is gone gets no other name", tag("localhost/none:1", "localhost/t/kept:previous"), None),
+        ("an image gets another name", tag(IMAGE, "localhost/t/kept:previous"), None),
+        ("it has it already", tag(IMAGE, "localhost/t/kept:previous"), None),
+        ("the name goes", untag("localhost/t/kept:previous"), None),
+        ("the name is gone already", untag("localhost/t/kept:previous"), None),
         ("an image that is not here", container(image("localhost/none:1")), Some(NotFound)),
         (
             "a volume that is not here",

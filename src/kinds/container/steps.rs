@@ -198,6 +198,8 @@ pub(super) struct Calls<'a> {
     is_stray: bool,
     /// Those that go at its commit.
     superseded: BTreeSet<String>,
+    /// Its reference will name another image by the end of this plan.
+    is_renewed: bool,
 }
 
 impl<'a> Calls<'a> {
@@ -218,6 +220,9 @@ impl<'a> Calls<'a> {
             found: create::Found { called: group.called.clone(), ..found },
             is_stray: neighbours.systemd && is_down && lies.live.is_some_and(observed::Container::is_running),
             superseded: outdated::superseded(lies, neighbours),
+            is_renewed: neighbours
+                .name_after(&Address::new("image", &container.image))
+                .is_some_and(|name| name != container.image),
             group,
         }
     }
@@ -348,7 +353,8 @@ impl<'a> Calls<'a> {
         phases.start.push(step(rename(&next, live)).undo(rename(live, &next)));
         phases.start.push(step(self.start_effect()).undo(self.stop_effect()));
         phases.start.extend(self.up());
-        phases.commit = self.commit();
+        // Which of them is the parked one by then.
+        phases.commit = self.commit(if is_put_back { lies.parked } else { lies.live.or(lies.parked) });
         phases
     }
 
@@ -417,14 +423,14 @@ impl<'a> Calls<'a> {
             (Some(_), Some(_), beside) if self.is_settled() || self.is_doomed(lies.parked) => Phases {
                 clear: self.without(beside).into_iter().chain(self.let_go(lies.parked)).collect(),
                 start: self.start(),
-                commit: self.commit(),
+                commit: self.commit(lies.parked),
                 ..Phases::default()
             },
             (None, Some(_), Some(_)) if wanted(lies.next) && (self.is_settled() || self.is_doomed(lies.parked)) => {
                 Phases {
                     clear: self.let_go(lies.parked),
                     start: std::iter::once(step(rename(&next, live))).chain(self.start()).collect(),
-                    commit: self.commit(),
+                    commit: self.commit(lies.parked),
                     ..Phases::default()
                 }
             }
@@ -433,13 +439,13 @@ impl<'a> Calls<'a> {
             (Some(_), Some(_), beside) => Phases {
                 clear: self.without(beside).into_iter().chain(self.halt(lies.parked)).collect(),
                 start: std::iter::once(start()).chain(self.up()).collect(),
-                commit: self.commit(),
+                commit: self.commit(lies.parked),
                 ..self.back()
             },
             (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
                 clear: self.halt(lies.parked).into_iter().collect(),
                 start: joined([vec![step(rename(&next, live)), start()], self.up()]),
-                commit: self.commit(),
+                commit: self.commit(lies.parked),
                 ..self.back()
             },
             // What is put back only rolls forward: there is nothing better to go back to.
@@ -481,12 +487,39 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// The point of no return of a replace.
-    fn commit(&self) -> Vec<Step> {
-        let mut steps = vec![step(remove_container(&self.container.parked())).commit()];
+    /// The point of no return of a replace. The image that only `parked` knows gets a name of ours first, so that a way back to it
+    /// outlives a prune (design §2, awkward cases).
+    fn commit(&self, parked: Option<&observed::Container>) -> Vec<Step> {
+        let mut steps: Vec<Step> =
+            parked.filter(|old| self.is_nameless(old)).map(|old| self.tag(old)).into_iter().collect();
+        steps.push(step(remove_container(&self.container.parked())).commit());
         steps.extend(self.superseded.iter().map(|name| step(secret::remove_version(name.clone()))));
         steps
     }
+}
+
+impl Calls<'_> {
+    /// Does the name that it was made from name another image by now, or will it?
+    fn is_nameless(&self, old: &observed::Container) -> bool {
+        let made_from = labels::applied(old).and_then(|spec| spec.get("image")?.as_str());
+        let now = self.observed.images.get(&self.container.image).and_then(Seen::present);
+        made_from == Some(self.container.image.as_str())
+            && (self.is_renewed || now.is_some_and(|now| now.id != old.image_id))
+    }
+
+    fn tag(&self, old: &observed::Container) -> Step {
+        let reference = previous_image(&self.container.context.stack, self.container.address.name());
+        step(podman(Podman::TagImage { id: old.image_id.clone(), reference }))
+    }
+}
+
+/// What the image before this one is called, where nothing else names it.
+fn previous_image(stack: &str, container: &str) -> String {
+    let word = |text: &str| -> String {
+        let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        plain.collect::<String>().trim_matches('-').to_owned()
+    };
+    format!("localhost/stackctl/{}/{}:previous", word(stack), word(container))
 }
 
 /// Has a newcomer, whose old one is still parked, become what its run was waiting for?
@@ -548,6 +581,10 @@ pub(super) fn remove(owned: &Owned, observed: &Observed, context: &Context) -> S
             steps.main.push(step(podman(stop)));
         }
         steps.main.push(step(remove_container(&container.name)).commit());
+    }
+    if !ours.is_empty() {
+        let reference = previous_image(&context.stack, owned.address.name());
+        steps.main.push(step(podman(Podman::UntagImage { reference })));
     }
     if let Some((_, path)) = file
         && observed.paths.get(&path).is_some_and(|seen| matches!(seen, Seen::Present(_)))

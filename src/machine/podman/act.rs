@@ -53,6 +53,8 @@ pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progres
         Podman::UnpauseContainer { name } => unpause(client, name).await,
         Podman::RenameContainer { from, to } => rename(client, from, to).await,
         Podman::RemoveContainer { name } => remove_container(client, name).await,
+        Podman::TagImage { id, reference } => tag(client, id, reference).await,
+        Podman::UntagImage { reference } => untag(client, reference).await,
         Podman::CreateSecret(wanted) => secrets::create(client, wanted).await,
         Podman::RemoveSecret { name, named_in } => secrets::remove(client, name, named_in, progress).await,
     }
@@ -60,6 +62,34 @@ pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progres
 
 fn not_found(sort: &str, name: &str) -> Failure {
     Failure::new(FailureKind::NotFound, format!("there is no {sort} {name}"))
+}
+
+/// A reference as the two words that podman's API takes it in.
+fn repo_and_tag(reference: &str) -> String {
+    let (repo, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+    query(&[("repo", repo), ("tag", tag)])
+}
+
+async fn tag(client: &Client, id: &str, reference: &str) -> Result<(), Failure> {
+    let path = format!("/images/{}/tag{}", part(id), repo_and_tag(reference));
+    match client.post(&path, None::<&()>, CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+async fn untag(client: &Client, reference: &str) -> Result<(), Failure> {
+    // Podman refuses to take away a name that is not there.
+    if super::look::image(client, reference).await.map_err(|error| client.failure(error))?.is_none() {
+        return Ok(());
+    }
+    let path = format!("/images/{}/untag{}", part(reference), repo_and_tag(reference));
+    match client.post(&path, None::<&()>, CHANGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(client.failure(error)),
+    }
 }
 
 async fn create_network(client: &Client, wanted: &NetworkCreate) -> Result<(), Failure> {

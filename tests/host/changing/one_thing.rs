@@ -130,6 +130,7 @@ fn a_tag_that_was_moved_here_replaces_with_cause_machine() -> anyhow::Result<()>
     let user = host.user("one-tag")?;
     let bench = Bench::new(&user)?;
 
+    let first = user.run("podman inspect --format '{{.Image}}' one-db").ok().line().to_owned();
     let moved = user.import_image(
         "localhost/one:1",
         &["CMD [\"ollama\"]", "ENV OLLAMA_HOST=0.0.0.0:11434", "ENV STAND_IN_VERSION=0.13.0"],
@@ -142,6 +143,12 @@ fn a_tag_that_was_moved_here_replaces_with_cause_machine() -> anyhow::Result<()>
     assert_eq!(outcome.replaced_and_restarted(), (vec!["one-db"], vec!["one-follows"]));
     let image = user.run("podman inspect --format '{{.Image}}' one-db").ok();
     assert_eq!(image.line(), moved.trim_start_matches("sha256:"));
+    // The one before has no other name by now, and outlives a prune.
+    user.run("podman image prune -f").ok();
+    let kept = || user.run("podman image inspect -f '{{.Id}}' localhost/stackctl/one/db:previous");
+    assert_eq!(kept().ok().line(), first.trim_start_matches("sha256:"));
+    user.stackctl(&["destroy", "-y"]).ok();
+    kept().code(125);
     Ok(())
 }
 

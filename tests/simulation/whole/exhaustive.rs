@@ -8,8 +8,8 @@ use super::machine::{FAULTS, Fault, apply, planned};
 use super::stacks::Read;
 use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
 
-/// A file, and the one that it becomes.
-const CHOSEN: [(&str, [&str; 2]); 3] = [
+/// A file, and the one that it becomes; the second one's network is another where it says so.
+const CHOSEN: [(&str, [&str; 2]); 4] = [
     (
         "one that others need",
         [
@@ -35,6 +35,16 @@ const CHOSEN: [(&str, [&str; 2]); 3] = [
             "new: { image: \"localhost/x:1\", volumes: [\"v:/v\"], secrets: [k], networks: [n] }",
         ],
     ),
+    (
+        "who leaves a network that is made anew",
+        [
+            "home: { image: \"localhost/x:1\", networks: [n], healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", volumes: [\"v:/v\"], network_mode: \"service:home\" }",
+            "home: { image: \"localhost/x:2\", networks: [other], healthcheck: { test: [CMD, c] } }
+  web: { image: \"localhost/x:1\", volumes: [\"v:/v\"], network_mode: \"service:home\" }
+networks: { n: { internal: true }, other: {} }",
+        ],
+    ),
 ];
 
 /// Of pairs: what ends the run, what is refused, what may have been done, and what takes back.
@@ -42,8 +52,8 @@ const WORSE: [Fault; 4] = [Fault::KillAfter, Fault::Refuse(FailureKind::Refused)
 
 fn read(containers: &str) -> Read {
     Read::of(&format!(
-        "version: 1\nstack: s\nnetworks: {{ n: {{}} }}\nvolumes: {{ v: {{}} }}\nsecrets: {{ k: {{ generate: {{}} }} }}\n\
-         containers:\n  {containers}\n"
+        "version: 1\nstack: s\nvolumes: {{ v: {{}} }}\nsecrets: {{ k: {{ generate: {{}} }} }}\ncontainers:\n  {containers}\n{}",
+        if containers.contains("networks: {") { "" } else { "networks: { n: {} }\n" }
     ))
 }
 
@@ -58,10 +68,15 @@ fn survives(before: &World, next: &Read, runs: &[Faults], case: &str) {
     }
     let case = format!("{case}: {runs:?}");
     nothing_is_lost(before, &after, &case);
-    // A boot in between finds something to start, and nobody who lies parked.
-    let mut booted = after.clone();
-    booted.reboot();
-    for mut world in [after, booted] {
+    // A boot after what ended a run at once finds something to start, and nobody who lies parked.
+    let was_killed =
+        runs.iter().flat_map(Faults::values).any(|fault| [Fault::KillBefore, Fault::KillAfter].contains(fault));
+    let booted = was_killed.then(|| {
+        let mut booted = after.clone();
+        booted.reboot();
+        booted
+    });
+    for mut world in std::iter::once(after).chain(booted) {
         let empty = |world: &World| planned(world, next).0.is_empty();
         for _ in 0..APPLIES_MAX {
             if empty(&world) {
