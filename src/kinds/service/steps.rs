@@ -47,7 +47,7 @@ pub(super) fn steps(
     let finish = left_over(service, observed).into_iter().map(|path| step(Effect::Files(Files::Remove { path })));
     let finish = finish.collect();
     if !service.sockets.is_empty() || left_over(service, observed).is_some() {
-        let calls = Calls { service, difference, observed, start: start(), runs };
+        let calls = Calls { service, difference, observed, start: start(), restart: restart(), runs };
         let main = calls.with_sockets(waits);
         return Steps { prepare, main, finish };
     }
@@ -77,6 +77,7 @@ struct Calls<'a> {
     difference: &'a Difference,
     observed: &'a Observed,
     start: Effect,
+    restart: Effect,
     runs: bool,
 }
 
@@ -101,7 +102,7 @@ impl Calls<'_> {
 
     /// systemd starts no socket whose service runs without it: the service gives way first.
     fn with_sockets(&self, waits: Vec<Step>) -> Vec<Step> {
-        let Calls { service, difference, observed, start, runs } = self;
+        let Calls { service, difference, observed, start, restart, runs } = self;
         let has = !service.sockets.is_empty();
         let listens = sockets::listens(service, observed);
         let moves = difference.has("sockets") || difference.has("socket_unit");
@@ -126,20 +127,10 @@ impl Calls<'_> {
             steps.push(if is_new { listen.commit() } else { listen.undo(Self::stop(self.socket())) });
         }
         let restarts = matches!(difference.action, Action::Restart | Action::Replace) && *runs && !stopped;
-        if stopped || restarts || (!has && !service.is_one_shot()) {
-            let effect = match (restarts, start) {
-                (true, Effect::Systemd(Systemd::Start { unit, container, settle, healthy_within, timeout })) => {
-                    Effect::Systemd(Systemd::Restart {
-                        unit: unit.clone(),
-                        container: container.clone(),
-                        settle: *settle,
-                        healthy_within: *healthy_within,
-                        timeout: *timeout,
-                    })
-                }
-                (_, start) => start.clone(),
-            };
-            steps.push(step(effect));
+        if restarts {
+            steps.push(step(restart.clone()));
+        } else if stopped || (!has && !service.is_one_shot()) {
+            steps.push(step(start.clone()));
         }
         let did = steps.iter().any(|step| step.effect.is_a_start());
         if did { joined([steps, up(service)]) } else { Vec::new() }

@@ -226,9 +226,13 @@ impl Real {
         }
     }
 
-    /// It answers, but may be about to crash, as it did before if it was restarted.
+    /// It answers, but may be about to crash, as it did before if it was restarted; or has crashed since.
     async fn is_young(&self, subject: Subject<'_>, life: Life) -> bool {
-        let Life::Running { since_us: Some(since_us) } = life else { return false };
+        let since_us = match life {
+            Life::Running { since_us: Some(since_us) } => since_us,
+            Life::Between { .. } => return true,
+            Life::Running { since_us: None } | Life::Down { .. } | Life::Unknown => return false,
+        };
         let up_for = Duration::from_micros(clock::now_us().saturating_sub(since_us));
         up_for < CALM || (up_for < CALM_AFTER_RESTARTS && self.restarts(subject).await.is_some())
     }
