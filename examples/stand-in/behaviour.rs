@@ -15,7 +15,7 @@
 //! | `STAND_IN_DATA` | the server's | replaces its data directory |
 //! | `STAND_IN_VERSION` | as pinned | replaces the version it names |
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -41,6 +41,9 @@ pub(crate) struct Behaviour {
     stop: After,
     port: Option<u16>,
 }
+
+/// Its last words are the last ones, whatever comes up meanwhile.
+static OVER: Mutex<bool> = Mutex::new(false);
 
 impl Behaviour {
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
@@ -82,6 +85,7 @@ impl Behaviour {
                 tokio::select! {
                     biased;
                     () = &mut exit => {
+                        *OVER.lock().unwrap_or_else(PoisonError::into_inner) = true;
                         (1..=25).for_each(|line| log(&format!("{name}: line {line} of 25 before exit {code}")));
                         return Ok(code);
                     }
@@ -124,7 +128,10 @@ impl Behaviour {
         std::thread::spawn(move || match personality.start() {
             Ok(()) => {
                 ready.store(true, std::sync::atomic::Ordering::Release);
-                log(&format!("{name}: ready"));
+                let over = OVER.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*over {
+                    log(&format!("{name}: ready"));
+                }
             }
             Err(error) => {
                 broken.send(error).ok();
