@@ -320,8 +320,8 @@ impl<'a> Calls<'a> {
         // A parked one that would start another parked one with it stays where it is until the new one has proved itself.
         let stays_parked = (lies.live.is_none() || is_put_back)
             && lies.parked.is_some_and(|parked| together::is_tied(parked, &self.group.returning, self.observed));
-        let is_new =
-            !is_put_back && (self.is_doomed(lies.live) || (lies.live.is_none() && self.is_doomed(lies.parked)));
+        let old = lies.live.or(lies.parked);
+        let is_new = !is_put_back && (old.is_none() || self.is_doomed(old));
         let mut phases = if is_new {
             let mut clear = self.without(lies.next);
             clear.extend(self.without(lies.parked));

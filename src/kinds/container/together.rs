@@ -148,7 +148,7 @@ pub(super) fn steps(
         let calls = Calls::of(container, observed, neighbours, group.clone());
         let (first, last) = around(container, observed);
         before.extend(first);
-        if difference.action == Action::Replace {
+        if is_made(difference) {
             // Who waits for one of these would be waited for in vain.
             let apart = container.dependencies().into_iter().filter(|needs| !needs_any(&needs.on, &names, neighbours));
             phases.push(calls.replace(lies, waits_for(apart, neighbours)));
@@ -159,6 +159,11 @@ pub(super) fn steps(
         after.extend(last);
     }
     joined([before, composed(phases, observed), after])
+}
+
+/// Is a new one made of it? Also where nothing is there but a half that nobody wants, which lives with another that goes.
+fn is_made(difference: &Difference) -> bool {
+    matches!(difference.action, Action::Replace | Action::Create)
 }
 
 /// What the members must agree on.
@@ -177,7 +182,7 @@ fn group(members: &[(&Container, &Difference)], observed: &Observed) -> Group {
         let comes = lies.live.is_none()
             && lies.parked.is_some()
             && lies.next.is_some_and(|next| is_as_desired(container, next) && !namespaces::is_cut_off(next, observed));
-        (difference.action == Action::Replace || comes).then(|| (container.name.clone(), container.next()))
+        (is_made(difference) || comes).then(|| (container.name.clone(), container.next()))
     });
     let is_sick = is_sick && !is_past;
     let come_back = members.iter().filter_map(|(container, difference)| {
@@ -222,7 +227,7 @@ fn cleared(members: &[(&Container, &Difference)], is_sick: bool, observed: &Obse
         let is_replaced = difference.action == Action::Replace;
         let is_over = live.is_some() && is_replaced && !is_sick;
         cleared.extend(parked.filter(|_| is_over).map(|found| found.name.clone()));
-        cleared.extend(next.filter(|_| is_replaced || live.is_some()).map(|found| found.name.clone()));
+        cleared.extend(next.filter(|_| is_made(difference) || live.is_some()).map(|found| found.name.clone()));
     }
     loop {
         let goes = members.iter().find_map(|(container, difference)| {
