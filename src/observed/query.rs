@@ -45,7 +45,7 @@ pub struct Query {
     pub folders: BTreeSet<PathBuf>,
     /// Directories of systemd's search path, whose names are listed; `NAME.d` of the `units` in them is read as `folders` are.
     pub search_path: Vec<PathBuf>,
-    /// Directories whose files of the form `*.service` with our first line belong to this stack are read: orphans.
+    /// Directory whose units (`*.service`, `*.socket`, `*.timer`) with our first line belong to this stack and are read: orphans.
     pub unit_directory: Option<PathBuf>,
     /// Are listening sockets wanted?
     pub listeners: bool,
