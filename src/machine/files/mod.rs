@@ -128,25 +128,39 @@ fn overwrite(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     if path.is_dir() {
         return Err(Error::Kind { path: path.to_owned(), is: "a directory", wanted: "a file" });
     }
-    let no_links = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = match OpenOptions::new().read(true).write(true).custom_flags(no_links).open(path) {
+    let old_mode = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return write(path, content, mode),
-        file => file.map_err(failed())?,
+        found => found.map_err(failed())?.permissions().mode() & 0o7777,
     };
+    let set_mode = |mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    // The new bytes may be private: never open to more than both the old and the new mode are, and to be written by the owner.
+    let filled = set_mode(old_mode & mode | 0o600).and_then(|()| fill(path, content)).and_then(|()| set_mode(mode));
+    filled.map_err(|error| {
+        // The first error is the one to tell.
+        drop(set_mode(old_mode));
+        failed()(error)
+    })
+}
+
+/// The old bytes go back where the new ones do not fit.
+fn fill(path: &Path, content: &[u8]) -> io::Result<()> {
+    let no_links = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).write(true).custom_flags(no_links).open(path)?;
     let mut before = Vec::new();
-    file.read_to_end(&mut before).map_err(failed())?;
-    let mut fill = |content: &[u8]| {
+    file.read_to_end(&mut before)?;
+    let mut put = |bytes: &[u8]| {
         file.rewind()?;
-        file.write_all(content)?;
-        file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
+        file.write_all(bytes)?;
+        file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         file.sync_all()
     };
-    if let Err(error) = fill(content) {
-        // The first error is the one to tell.
-        drop(fill(&before));
-        return Err(failed()(error));
+    match put(content) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            drop(put(&before));
+            Err(error)
+        }
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed())
 }
 
 fn write_synced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {

@@ -57,6 +57,10 @@ fn what_is_written_in_its_place_stays_the_same_file() {
     assert_eq!(overwrite("short", 0o640), (first, "short".to_owned()));
     assert_eq!(overwrite("something longer", 0o640), (first, "something longer".to_owned()));
     assert_eq!((mode(&path), names(&scratch.0)), (0o640, vec!["a.conf".to_owned()]));
+    // One that its owner may not write to is written all the same, and stays closed.
+    overwrite("closed", 0o400);
+    assert_eq!(overwrite("closed again", 0o400), (first, "closed again".to_owned()));
+    assert_eq!(mode(&path), 0o400);
     write(&path, "another one", 0o640).unwrap();
     assert_ne!(fs::metadata(&path).unwrap().ino(), first, "a file that takes another's place is another one");
 }

@@ -71,12 +71,7 @@ fn repo_and_tag(reference: &str) -> String {
 }
 
 async fn tag(client: &Client, id: &str, reference: &str) -> Result<(), Failure> {
-    let path = format!("/images/{}/tag{}", part(id), repo_and_tag(reference));
-    match client.post(&path, None::<&()>, CHANGE).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(client.failure(error)),
-    }
+    name_image(client, &format!("/images/{}/tag{}", part(id), repo_and_tag(reference))).await
 }
 
 async fn untag(client: &Client, reference: &str) -> Result<(), Failure> {
@@ -84,8 +79,12 @@ async fn untag(client: &Client, reference: &str) -> Result<(), Failure> {
     if super::look::image(client, reference).await.map_err(|error| client.failure(error))?.is_none() {
         return Ok(());
     }
-    let path = format!("/images/{}/untag{}", part(reference), repo_and_tag(reference));
-    match client.post(&path, None::<&()>, CHANGE).await {
+    name_image(client, &format!("/images/{}/untag{}", part(reference), repo_and_tag(reference))).await
+}
+
+/// Of an image that is gone there is nothing to name.
+async fn name_image(client: &Client, path: &str) -> Result<(), Failure> {
+    match client.post(path, None::<&()>, CHANGE).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(client.failure(error)),
