@@ -1,6 +1,6 @@
 //! GRAPH: resources and their edges as a petgraph DAG. Knows addresses and edges alone; what a kind is, it does not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use petgraph::Direction;
 use petgraph::algo::tarjan_scc;
@@ -8,9 +8,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
 use crate::address::Address;
-use crate::desired::{Dependency, Resource};
+use crate::desired::{Dependency, Resources};
 
-/// Edges run from what is needed to what needs it. It has no cycle.
+/// Edges run from what is needed to what needs it. It has no cycle. A node has the place of its resource among all.
 #[derive(Debug)]
 pub struct Graph {
     dag: DiGraph<Address, Dependency>,
@@ -23,14 +23,13 @@ pub struct Cycle(pub Vec<Address>);
 impl Graph {
     /// # Errors
     /// One cycle for every knot of the graph.
-    pub fn build(resources: &BTreeMap<Address, Box<dyn Resource>>) -> Result<Self, Vec<Cycle>> {
+    pub fn build(resources: &Resources) -> Result<Self, Vec<Cycle>> {
         let mut dag = DiGraph::with_capacity(resources.len(), resources.len() * 2);
-        let nodes: BTreeMap<&Address, NodeIndex> =
-            resources.keys().map(|address| (address, dag.add_node(address.clone()))).collect();
-        for (address, resource) in resources {
+        let nodes: Vec<NodeIndex> = resources.keys().map(|address| dag.add_node(address.clone())).collect();
+        for (resource, node) in resources.values().zip(&nodes) {
             for dependency in resource.dependencies() {
-                if let Some(&needed) = nodes.get(&dependency.on) {
-                    dag.add_edge(needed, nodes[address], dependency);
+                if let Some(needed) = resources.get_index_of(&dependency.on) {
+                    dag.add_edge(nodes[needed], *node, dependency);
                 }
             }
         }
@@ -44,23 +43,25 @@ impl Graph {
     pub fn order(&self) -> Vec<Address> {
         let needs = |node| self.dag.neighbors_directed(node, Direction::Incoming).count();
         let mut waits: Vec<usize> = self.dag.node_indices().map(needs).collect();
-        let mut ready: BTreeSet<(&Address, NodeIndex)> = self
-            .dag
-            .node_indices()
-            .filter(|node| waits[node.index()] == 0)
-            .map(|node| (&self.dag[node], node))
-            .collect();
+        // Nodes are in the order of their addresses.
+        let mut ready: BTreeSet<NodeIndex> = self.dag.node_indices().filter(|node| waits[node.index()] == 0).collect();
         let mut order = Vec::with_capacity(waits.len());
-        while let Some((address, node)) = ready.pop_first() {
-            order.push(address.clone());
+        while let Some(node) = ready.pop_first() {
+            order.push(self.dag[node].clone());
             for next in self.dag.neighbors(node) {
                 waits[next.index()] -= 1;
                 if waits[next.index()] == 0 {
-                    ready.insert((&self.dag[next], next));
+                    ready.insert(next);
                 }
             }
         }
         order
+    }
+
+    /// What the resource in this place of [`Resources`] needs, and the places of that.
+    pub fn needs(&self, place: usize) -> impl Iterator<Item = (usize, &Dependency)> {
+        let edges = self.dag.edges_directed(NodeIndex::new(place), Direction::Incoming);
+        edges.map(|edge| (edge.source().index(), edge.weight()))
     }
 
     /// What needs something, and what it needs.

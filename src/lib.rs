@@ -71,5 +71,6 @@ pub mod observed;
 pub mod plan;
 pub mod probe;
 pub mod report;
+pub mod sorted;
 pub mod stack;
 pub mod time;

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hand_over", LEAVES),
     ("observed", LEAVES),
     ("probe", LEAVES),
+    ("sorted", LEAVES),
     ("time", LEAVES),
     ("stack", &["diagnostic"]),
     ("desired", &["stack", "graph", "+leaves"]),
@@ -35,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 const LEAVES: &[&str] =
-    &["address", "attributes", "change", "diagnostic", "effect", "hand_over", "observed", "probe", "time"];
+    &["address", "attributes", "change", "diagnostic", "effect", "hand_over", "observed", "probe", "sorted", "time"];
 
 /// Folders of `kinds/` that are no kind: what several kinds share.
 const SHARED_BY_KINDS: &[&str] = &["unit"];

@@ -72,7 +72,7 @@ impl Options {
         let Options { all: _, targets, excludes, replace, prune, check_updates, deep } = self;
         let declared = &loaded.desired.resources;
         let mut named = [targets, excludes, replace].into_iter().flatten();
-        if let Some(address) = named.find(|address| !declared.contains_key(address)) {
+        if let Some(address) = named.find(|address| !declared.contains_key(*address)) {
             let names: Vec<String> = declared.keys().map(Address::to_string).collect();
             let unknown = Failure::new(Exit::Usage, format!("{} declares no {address}", loaded.source));
             return Err(match nearest(&address.to_string(), names.iter().map(String::as_str)) {

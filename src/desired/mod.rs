@@ -17,6 +17,7 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::observed::{Observed, Query, Seen};
 use crate::probe::Readiness;
+use crate::sorted::Sorted;
 use crate::stack::forms::{Described, Places};
 use crate::stack::source::Files;
 use crate::stack::yaml::{Key, Node};
@@ -123,6 +124,12 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
     /// The live object. `Absent` where there is none that is ours; `Unknown` never leads to an action.
     fn seen(&self, observed: &Observed) -> Seen<Object>;
 
+    /// May say that nothing differs where that is plain to see, without putting both sides into words: that is most of what a plan
+    /// of thousands costs. The full comparison must come to the same (`--deep` makes it; the simulation holds the two together).
+    fn is_settled(&self, _observed: &Observed) -> bool {
+        false
+    }
+
     /// What stands in the way, whoever owns it: names, ports, paths.
     fn conflicts(&self, _observed: &Observed) -> Vec<Risk> {
         Vec::new()
@@ -222,6 +229,9 @@ impl HostPort {
     }
 }
 
+/// Everything that is declared or implied, by address.
+pub type Resources = Sorted<Address, Box<dyn Resource>>;
+
 /// What a kind's reader is given.
 #[derive(Debug)]
 pub struct Reading<'a> {
@@ -259,7 +269,7 @@ pub struct Known {
 /// What a resource may know of the others while it is compared and writes its steps.
 #[derive(Debug)]
 pub struct Neighbours<'a> {
-    pub resources: &'a BTreeMap<Address, Box<dyn Resource>>,
+    pub resources: &'a Resources,
     pub context: &'a Context,
     /// What the user wants made anew although nothing differs.
     pub replace: &'a BTreeSet<Address>,
@@ -305,7 +315,7 @@ pub type Read = fn(&Key, &Node, &mut Reading<'_>) -> Vec<Box<dyn Resource>>;
 
 impl<'a> Neighbours<'a> {
     pub fn new(
-        resources: &'a BTreeMap<Address, Box<dyn Resource>>,
+        resources: &'a Resources,
         context: &'a Context,
         replace: &'a BTreeSet<Address>,
         observed: &'a Observed,
@@ -336,7 +346,7 @@ impl std::fmt::Debug for Kind {
 #[derive(Debug)]
 pub struct Desired {
     pub stack: String,
-    pub resources: BTreeMap<Address, Box<dyn Resource>>,
+    pub resources: Resources,
     /// What no active profile brings in, with its profiles: it may be on the machine, and is no orphan there.
     pub inactive: BTreeMap<Address, Vec<String>>,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Context, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource};
+use super::{Context, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource, Resources};
 use crate::address::Address;
 use crate::diagnostic::Diagnostics;
 use crate::graph::Graph;
@@ -24,6 +24,7 @@ pub fn resolve(
     imply(&mut resources);
     let inactive = inactive(stack, kinds);
     link(&mut resources, &inactive, context, diagnostics);
+    let resources: Resources = resources.into();
     ports(&resources, diagnostics);
     let graph = match Graph::build(&resources) {
         Ok(graph) => Some(graph),
@@ -42,7 +43,8 @@ pub fn resolve(
     Some((Desired { stack: stack.name.clone(), resources, inactive }, graph?))
 }
 
-type Resources = BTreeMap<Address, Box<dyn Resource>>;
+/// While it grows.
+type Growing = BTreeMap<Address, Box<dyn Resource>>;
 
 fn read(
     stack: &Stack,
@@ -51,8 +53,8 @@ fn read(
     context: &Context,
     files: &dyn ReadFiles,
     diagnostics: &mut Diagnostics,
-) -> Resources {
-    let mut resources = Resources::new();
+) -> Growing {
+    let mut resources = Growing::new();
     for kind in kinds {
         let (Some(read), Some(section)) = (kind.read, kind.section.and_then(|key| stack.section(key))) else {
             continue;
@@ -75,7 +77,7 @@ fn read(
 }
 
 /// What is declared wins over what is implied.
-fn imply(resources: &mut Resources) {
+fn imply(resources: &mut Growing) {
     let implied: Vec<Box<dyn Resource>> = resources.values().flat_map(|resource| resource.implies()).collect();
     for resource in implied {
         resources.entry(resource.address().clone()).or_insert(resource);
@@ -92,7 +94,7 @@ fn inactive(stack: &Stack, kinds: &[&Kind]) -> BTreeMap<Address, Vec<String>> {
 }
 
 fn link(
-    resources: &mut Resources,
+    resources: &mut Growing,
     inactive: &BTreeMap<Address, Vec<String>>,
     context: &Context,
     diagnostics: &mut Diagnostics,

@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::change::{Action, Change, Steps};
 use crate::execute::{Fate, Journal as _, StepState};
 use crate::machine::{Failure, FailureKind};
+use crate::observed::Facts;
 
 /// A directory of this test's own, removed at the end.
 struct Place(PathBuf);
@@ -39,13 +40,13 @@ fn facts_outlive_a_lost_and_a_broken_database() {
     let place = Place::new("facts");
     Ledger::open(&place.0).unwrap().remember(&one_fact(), &[]).unwrap();
     fs::remove_file(place.0.join("ledger.db")).unwrap();
-    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap().0, one_fact());
+    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
     for sidecar in ["ledger.db-wal", "ledger.db-shm"] {
         fs::remove_file(place.0.join(sidecar)).ok();
     }
     fs::write(place.0.join("ledger.db"), "this was never a database, whatever its name says").unwrap();
-    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap().0, one_fact());
-    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap().0, one_fact());
+    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
+    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
     let kept = fs::read_dir(&place.0).unwrap().filter_map(Result::ok);
     let kept = kept.filter(|entry| entry.file_name().to_string_lossy().contains("broken")).count();
     assert_eq!(kept, 1, "the broken one is set aside, not deleted");
@@ -143,10 +144,10 @@ fn damage_inside_the_database_is_found_when_it_is_opened() {
     bytes[4096..].fill(0xa5);
     fs::write(&path, bytes).unwrap();
 
-    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap().0, one_fact());
+    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
     assert_eq!(place.broken(), [""; 0], "looking sets nothing aside");
     let ledger = Ledger::open(&place.0).unwrap();
-    assert_eq!(ledger.facts().unwrap().0, one_fact());
+    assert_eq!(ledger.facts().unwrap(), Facts(one_fact().into()));
     assert_eq!(place.broken().len(), 1);
     let more = BTreeMap::from([("fingerprint:container.x".to_owned(), json!("abc"))]);
     ledger.remember(&more, &[]).unwrap();
@@ -161,8 +162,8 @@ fn a_database_whose_tables_were_never_made_knows_what_the_mirror_says() {
         fs::remove_file(place.0.join(name)).ok();
     }
     fs::write(place.0.join("ledger.db"), "").unwrap();
-    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap().0, one_fact());
-    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap().0, one_fact());
+    assert_eq!(Ledger::open_to_look(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
+    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()));
     assert_eq!(place.broken(), [""; 0]);
 }
 
@@ -181,7 +182,7 @@ fn a_mirror_that_is_lost_behind_or_broken_is_written_anew() {
     assert_eq!(fs::read(place.mirror()).unwrap(), right);
 
     fs::write(place.mirror(), behind).unwrap();
-    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap().0, one_fact(), "the database is right");
+    assert_eq!(Ledger::open(&place.0).unwrap().facts().unwrap(), Facts(one_fact().into()), "the database is right");
     assert_eq!(fs::read(place.mirror()).unwrap(), right);
 
     fs::write(place.mirror(), "{").unwrap();
@@ -348,7 +349,7 @@ fn looking_changes_no_fact_and_no_row_and_nothing_beside_the_directory() {
     };
     let before = files();
     let looking = Ledger::open_to_look(&state).unwrap();
-    assert_eq!(looking.facts().unwrap().0, one_fact());
+    assert_eq!(looking.facts().unwrap(), Facts(one_fact().into()));
     assert_eq!(looking.runs(10).unwrap(), []);
     secrets_to_look(&state).unwrap();
     looking.connection().execute("DELETE FROM facts", []).unwrap_err();

@@ -1,16 +1,17 @@
 //! Containers by name, and who has an id: whom a container lives with, podman tells by id alone.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use super::Container;
+use crate::sorted::Sorted;
 
 /// A map of names; what changes it makes it forget the ids, which are gathered when somebody asks for one.
 #[derive(Clone, Debug, Default)]
 pub struct Containers {
-    by_name: BTreeMap<String, Container>,
-    names: OnceLock<BTreeMap<String, String>>,
+    by_name: Sorted<String, Container>,
+    names: OnceLock<HashMap<String, String>>,
 }
 
 impl Containers {
@@ -23,7 +24,7 @@ impl Containers {
 }
 
 impl Deref for Containers {
-    type Target = BTreeMap<String, Container>;
+    type Target = Sorted<String, Container>;
 
     fn deref(&self) -> &Self::Target {
         &self.by_name
@@ -37,14 +38,14 @@ impl DerefMut for Containers {
     }
 }
 
-impl From<BTreeMap<String, Container>> for Containers {
-    fn from(by_name: BTreeMap<String, Container>) -> Self {
+impl From<Sorted<String, Container>> for Containers {
+    fn from(by_name: Sorted<String, Container>) -> Self {
         Self { by_name, names: OnceLock::new() }
     }
 }
 
 impl FromIterator<(String, Container)> for Containers {
     fn from_iter<I: IntoIterator<Item = (String, Container)>>(containers: I) -> Self {
-        containers.into_iter().collect::<BTreeMap<_, _>>().into()
+        containers.into_iter().collect::<Sorted<_, _>>().into()
     }
 }

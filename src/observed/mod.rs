@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::effect::BuildSource;
+use crate::sorted::Sorted;
 pub use containers::Containers;
 pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
 pub use paths::{PathMap, PathSet};
@@ -58,18 +59,18 @@ pub struct Observed {
     /// By name: this stack's containers, those asked for by name whoever owns them, and in the second round, asked for
     /// with `Query::all_containers`, every one there is.
     pub containers: Containers,
-    pub networks: BTreeMap<String, Network>,
-    pub volumes: BTreeMap<String, Volume>,
+    pub networks: Sorted<String, Network>,
+    pub volumes: Sorted<String, Volume>,
     /// This stack's, and those asked for by name whoever owns them.
     pub secrets: BTreeMap<String, Secret>,
     /// By the reference that was asked for.
-    pub images: BTreeMap<String, Seen<Image>>,
+    pub images: Sorted<String, Seen<Image>>,
     /// What registries have, of the references that they were to be asked for.
     pub registry: BTreeMap<String, Seen<RemoteImage>>,
     /// A digest of everything that a build would be made from.
     pub build_sources: BTreeMap<BuildSource, Seen<String>>,
     /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.
-    pub units: BTreeMap<String, Unit>,
+    pub units: Sorted<String, Unit>,
     pub paths: PathMap<Seen<PathInfo>>,
     /// Of the folders that were asked for and are there: the small files in them and their text, links followed.
     pub folders: BTreeMap<PathBuf, BTreeMap<PathBuf, String>>,
@@ -100,7 +101,7 @@ pub enum Sort {
 /// `applied:directory.~/x`, `fingerprint:container.ollama`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Facts(pub BTreeMap<String, serde_json::Value>);
+pub struct Facts(pub Sorted<String, serde_json::Value>);
 
 impl Facts {
     pub fn get(&self, kind_of_fact: &str, address: &Address) -> Option<&serde_json::Value> {

@@ -1,19 +1,21 @@
 //! Maps and sets of absolute paths, ordered by their bytes: std's order of paths takes every one of them apart again and again,
 //! which was a third of what a plan costs. Paths are compared as they are written; nobody here writes one in two ways.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map, btree_set};
+use std::collections::{BTreeSet, btree_set};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathMap<V>(BTreeMap<OsString, V>);
+use crate::sorted::Sorted;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathMap<V>(Sorted<OsString, V>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathSet(BTreeSet<OsString>);
 
 impl<V> Default for PathMap<V> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Sorted::default())
     }
 }
 
@@ -57,7 +59,7 @@ impl<V, const N: usize> From<[(PathBuf, V); N]> for PathMap<V> {
 
 impl<V> IntoIterator for PathMap<V> {
     type Item = (PathBuf, V);
-    type IntoIter = std::iter::Map<btree_map::IntoIter<OsString, V>, fn((OsString, V)) -> (PathBuf, V)>;
+    type IntoIter = std::iter::Map<indexmap::map::IntoIter<OsString, V>, fn((OsString, V)) -> (PathBuf, V)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter().map(|(path, value)| (PathBuf::from(path), value))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Inputs, Kept, Options, Plan, order, preflight};
 use crate::address::Address;
 use crate::change::{Action, After, Change, Risk, Severity, Steps, Until};
-use crate::desired::{Kind, Owned, Resource};
+use crate::desired::{Kind, Owned, Resources};
 use crate::effect::{Effect, Podman};
 use crate::observed::{Observed, Seen};
 
@@ -72,7 +72,7 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
         let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
         gone.insert(owned.address.clone(), removal(owned.address, steps, "it is no longer in the stack file"));
     }
-    let mut afters = dependents(&BTreeMap::new(), &gone);
+    let mut afters = dependents(&Resources::default(), &gone);
     let is_changed = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
     let homes: Vec<(Address, Address)> =
         homes.into_iter().filter(|(tenant, _)| gone.contains_key(tenant) || is_changed(tenant)).collect();
@@ -218,7 +218,7 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     plan.kept.sort_by(|a, b| a.address.cmp(&b.address));
     let mut order = inputs.graph.order();
     order.reverse();
-    order.extend(gone.keys().filter(|address| !resources.contains_key(address)).cloned().collect::<Vec<_>>());
+    order.extend(gone.keys().filter(|address| !resources.contains_key(*address)).cloned().collect::<Vec<_>>());
     let mut afters = dependents(resources, &gone);
     for (tenant, home) in homes(&owned, inputs) {
         // What the file says by now does not count for what was made before.
@@ -250,10 +250,7 @@ fn removal(address: Address, steps: Steps, reason: &str) -> Change {
 
 /// Who must be gone before whom. What is no longer in the file has no edges: everything that could use a network goes
 /// before the networks.
-fn dependents(
-    resources: &BTreeMap<Address, Box<dyn Resource>>,
-    gone: &BTreeMap<Address, Change>,
-) -> BTreeMap<Address, BTreeSet<Address>> {
+fn dependents(resources: &Resources, gone: &BTreeMap<Address, Change>) -> BTreeMap<Address, BTreeSet<Address>> {
     let mut afters: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
     for (address, resource) in resources.iter().filter(|(address, _)| gone.contains_key(address)) {
         for dependency in resource.dependencies() {

@@ -38,7 +38,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     }
     let groups = homes.groups(&mut differences, &order);
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
-    let restarts = order::restarts(&actions, resources, &order);
+    let restarts = order::restarts(&actions, resources, graph, &order);
     let neighbours = inputs.neighbours(seen);
     for address in &order {
         let resource = resources[address].as_ref();
@@ -68,7 +68,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             }
         }
     }
-    order::link(&mut plan.changes, resources, &order, neighbours.systemd);
+    order::link(&mut plan.changes, graph, resources, &order, neighbours.systemd);
     together::join(&mut plan.changes, &groups, seen, &neighbours);
     order::sort(&mut plan.changes);
     ports::hand_on(&mut plan.changes, resources, observed, neighbours.systemd);
@@ -93,16 +93,32 @@ fn is_unknown(plan: &Plan, address: &Address) -> bool {
 /// The difference of one resource, or why it cannot be told.
 fn difference(inputs: &Inputs<'_>, resource: &dyn Resource, neighbours: &Neighbours<'_>) -> Result<Difference, String> {
     let address = resource.address();
-    let kind = inputs.kind(address);
-    let remembered = inputs.observed.facts.get("applied", address).and_then(Value::as_object);
+    let remembered = || inputs.observed.facts.get("applied", address).and_then(Value::as_object);
+    if !inputs.options.deep && resource.is_settled(inputs.observed) {
+        let nothing = Difference { action: Action::None, attributes: Vec::new() };
+        return Ok(nothing.and(resource.outdated(inputs.observed, neighbours)));
+    }
+    let found = compared(inputs, resource, remembered())?;
+    match found.action {
+        Action::Create => Ok(found),
+        _ => Ok(found.and(resource.outdated(inputs.observed, neighbours))),
+    }
+}
+
+/// Both sides in words, held against each other.
+fn compared(
+    inputs: &Inputs<'_>,
+    resource: &dyn Resource,
+    remembered: Option<&Map<String, Value>>,
+) -> Result<Difference, String> {
+    let kind = inputs.kind(resource.address());
     match resource.seen(inputs.observed) {
         Seen::Unknown(why) => Err(why),
         Seen::Absent => Ok(Difference { action: Action::Create, attributes: vec![absent(remembered.is_some())] }),
         Seen::Present(object) => {
             let Object { attributes: seen, last_applied: of_object } = object;
             let last = last_applied(kind.attributes, of_object, remembered);
-            let found = diff::compare(kind.attributes, &resource.attributes(), &seen, last.as_ref());
-            Ok(found.and(resource.outdated(inputs.observed, neighbours)))
+            Ok(diff::compare(kind.attributes, &resource.attributes(), &seen, last.as_ref()))
         }
     }
 }

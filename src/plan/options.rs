@@ -1,10 +1,10 @@
 //! What of the stack a plan is about, and what it does beyond what differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::together::Homes;
 use crate::address::Address;
-use crate::desired::Resource;
+use crate::desired::Resources;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -34,12 +34,7 @@ impl Options {
     }
 
     /// Those of `order`, dependencies first, that the plan is about.
-    pub(super) fn scope(
-        &self,
-        resources: &BTreeMap<Address, Box<dyn Resource>>,
-        order: &[Address],
-        homes: &Homes,
-    ) -> Vec<Address> {
+    pub(super) fn scope(&self, resources: &Resources, order: &[Address], homes: &Homes) -> Vec<Address> {
         let needs = |address: &Address| resources[address].dependencies().into_iter().map(|dependency| dependency.on);
         let mut wanted = self.targets.clone();
         if !wanted.is_empty() {

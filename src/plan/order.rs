@@ -1,52 +1,52 @@
 //! The order of changes: edges forward for what is made, reversed for what goes, and the restarts that follow from
 //! another's replace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::address::Address;
 use crate::change::{Action, After, Change, Until};
-use crate::desired::{Condition, Dependency, Liveness, Resource};
+use crate::desired::{Condition, Dependency, Liveness, Resource, Resources};
 use crate::effect::{Effect, Podman, Systemd};
+use crate::graph::Graph;
 use crate::probe::Probe;
 
 /// Fills `Change::after`: the nearest changed ancestors, through resources that need nothing, and networks that are made anew.
-pub(super) fn link(
-    changes: &mut [Change],
-    resources: &BTreeMap<Address, Box<dyn Resource>>,
-    order: &[Address],
-    systemd: bool,
-) {
+pub(super) fn link(changes: &mut [Change], graph: &Graph, resources: &Resources, order: &[Address], systemd: bool) {
     if changes.is_empty() {
         return;
     }
-    let changed: BTreeSet<Address> = changes.iter().map(|change| change.address.clone()).collect();
-    let mut nearest: BTreeMap<&Address, BTreeMap<Address, Until>> = BTreeMap::new();
-    for address in order {
-        let mut above = BTreeMap::new();
-        let mut add = |on: Address, until: Until| {
-            let known = above.entry(on).or_insert(until);
-            *known = until.max(*known);
-        };
-        for dependency in resources[address].dependencies() {
-            if changed.contains(&dependency.on) {
-                let until = until(&dependency, resources[&dependency.on].as_ref(), systemd);
-                add(dependency.on, until);
-            } else if let Some(further) = nearest.get(&dependency.on) {
-                further.iter().for_each(|(on, until)| add(on.clone(), *until));
+    // By the places of the resources, which are in the order of their addresses.
+    let mut is_changed = vec![false; resources.len()];
+    for place in changes.iter().filter_map(|change| resources.get_index_of(&change.address)) {
+        is_changed[place] = true;
+    }
+    let mut nearest: Vec<Vec<(usize, Until)>> = vec![Vec::new(); resources.len()];
+    for place in order.iter().filter_map(|address| resources.get_index_of(address)) {
+        let mut above = Vec::new();
+        for (on, dependency) in graph.needs(place) {
+            if is_changed[on] {
+                above.push((on, until(dependency, resources[on].as_ref(), systemd)));
+            } else {
+                above.extend_from_slice(&nearest[on]);
             }
         }
-        nearest.insert(address, above);
+        // Of those that are met on two ways, the longer wait.
+        above.sort_unstable_by(|a, b| b.cmp(a));
+        above.dedup_by_key(|(on, _)| *on);
+        above.reverse();
+        nearest[place] = above;
     }
     for change in changes.iter_mut() {
-        let after = nearest.remove(&change.address).unwrap_or_default();
-        change.after = after.into_iter().map(|(on, until)| After { on, until }).collect();
+        let above = resources.get_index_of(&change.address).map(|place| std::mem::take(&mut nearest[place]));
+        let after = above.into_iter().flatten().filter_map(|(on, until)| Some((resources.get_index(on)?.0, until)));
+        change.after = after.map(|(on, until)| After { on: on.clone(), until }).collect();
     }
     after_remakes(changes, resources);
 }
 
 /// Who is on a network that is made anew is stopped and started by that change. Its own change comes after it, also where the file has
 /// it leave the network, so that no edge is left between them: the two would stop, rename and start the same container at once.
-fn after_remakes(changes: &mut [Change], resources: &BTreeMap<Address, Box<dyn Resource>>) {
+fn after_remakes(changes: &mut [Change], resources: &Resources) {
     let mut remakes: Vec<(Address, BTreeSet<String>)> = Vec::new();
     for change in changes.iter().filter(|change| change.address.kind() == "network") {
         let touched = change.steps.main.iter().filter_map(|step| match &step.effect {
@@ -95,7 +95,7 @@ pub(super) fn pulls_before_stops(changes: &mut Vec<Change>) {
 
 /// Each after all that it waits for, else as it was.
 pub(super) fn sort(changes: &mut Vec<Change>) {
-    let positions: BTreeMap<&Address, usize> =
+    let positions: HashMap<&Address, usize> =
         changes.iter().enumerate().map(|(position, change)| (&change.address, position)).collect();
     let mut dependents = vec![Vec::new(); changes.len()];
     let mut unmet = vec![0; changes.len()];
@@ -136,7 +136,8 @@ fn until(dependency: &Dependency, on: &dyn Resource, systemd: bool) -> Until {
 /// Who must restart because what it depends on is replaced or restarted (Compose's `restart: true`), and why.
 pub(super) fn restarts(
     actions: &BTreeMap<Address, Action>,
-    resources: &BTreeMap<Address, Box<dyn Resource>>,
+    resources: &Resources,
+    graph: &Graph,
     order: &[Address],
 ) -> BTreeMap<Address, Address> {
     let mut due: BTreeMap<Address, Address> = BTreeMap::new();
@@ -147,13 +148,14 @@ pub(super) fn restarts(
         if actions.get(address).is_some_and(|action| *action >= Action::Restart) {
             continue;
         }
+        let needs = resources.get_index_of(address).into_iter().flat_map(|place| graph.needs(place));
         let because =
-            resources[address].dependencies().into_iter().filter(|dependency| dependency.restart).find(|dependency| {
+            needs.map(|(_, dependency)| dependency).filter(|dependency| dependency.restart).find(|dependency| {
                 due.contains_key(&dependency.on)
                     || matches!(actions.get(&dependency.on), Some(Action::Restart | Action::Replace))
             });
         if let Some(dependency) = because {
-            due.insert(address.clone(), dependency.on);
+            due.insert(address.clone(), dependency.on.clone());
         }
     }
     due

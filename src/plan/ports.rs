@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::order;
 use crate::address::Address;
 use crate::change::{After, Change, Step, Until, step};
-use crate::desired::{HostPort, Liveness, Resource};
+use crate::desired::{HostPort, Liveness, Resource, Resources};
 use crate::effect::{Effect, Podman, Systemd};
 use crate::observed::{Container, Observed};
 
@@ -16,12 +16,7 @@ const UNIT_TIMEOUT: Duration = Duration::from_secs(300);
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Orders the changes by the ports they take over from each other; the list comes back in an order that keeps all edges.
-pub(super) fn hand_on(
-    changes: &mut Vec<Change>,
-    resources: &BTreeMap<Address, Box<dyn Resource>>,
-    observed: &Observed,
-    systemd: bool,
-) {
+pub(super) fn hand_on(changes: &mut Vec<Change>, resources: &Resources, observed: &Observed, systemd: bool) {
     let mut held: BTreeMap<u16, BTreeSet<usize>> = BTreeMap::new();
     for (giver, change) in changes.iter().enumerate() {
         for port in live(resources[&change.address].as_ref(), observed).iter().flat_map(|live| &live.ports) {
@@ -69,7 +64,7 @@ fn live<'o>(resource: &dyn Resource, observed: &'o Observed) -> Option<&'o Conta
 }
 
 /// The ports that a change binds, where it starts anything.
-fn starts(change: &Change, resources: &BTreeMap<Address, Box<dyn Resource>>) -> Vec<HostPort> {
+fn starts(change: &Change, resources: &Resources) -> Vec<HostPort> {
     let starts = change.steps.main.iter().any(|step| step.effect.is_a_start());
     if starts { resources[&change.address].host_ports() } else { Vec::new() }
 }

@@ -1,7 +1,7 @@
 //! Those that live in one another's namespaces change together: none of them can stay where another is made anew. The first of
 //! them in the order of the graph carries the steps of all; the others' rows tell what happens to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -81,11 +81,13 @@ impl Homes {
 
     /// Makes those that cannot stay go along, and tells who changes with whom.
     pub(super) fn groups(&self, differences: &mut Differences, order: &[Address]) -> Vec<Group> {
+        // Who is looked at in this plan.
+        let scope: HashSet<&Address> = order.iter().collect();
         loop {
             let is_replaced =
                 |address: &Address| differences.get(address).is_some_and(|found| found.action == Action::Replace);
             let due = self.of_resources.iter().find_map(|(tenant, homes)| {
-                let is_in = order.contains(tenant)
+                let is_in = scope.contains(tenant)
                     && differences.get(tenant).is_none_or(|found| found.action < Action::Replace);
                 let home = homes.iter().find(|home| !home.half && is_replaced(&home.of))?;
                 is_in.then(|| (tenant.clone(), home.of.clone()))

@@ -239,7 +239,7 @@ impl World {
             manager: Seen::Present(Manager { loaded_at_us: self.loaded_at }),
             containers: self.containers.iter().map(container).collect(),
             images: query.images.iter().map(image).collect(),
-            units: BTreeMap::from([(UNIT.to_owned(), unit)]),
+            units: [(UNIT.to_owned(), unit)].into_iter().collect(),
             paths,
             ..Observed::default()
         }

@@ -15,7 +15,7 @@ use crate::cli::args::{Consent, Format};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::records::{Memory, Records};
 use crate::cli::ui::Ui;
-use crate::desired::{Context, Desired};
+use crate::desired::{Context, Desired, Resources};
 use crate::effect::{Effect, Files};
 use crate::execute::journal::JournalError;
 use crate::execute::{Fate, Journal, Run, StepState};
@@ -96,8 +96,8 @@ fn app(records: Table) -> App<Willing, Table> {
         secrets: Secrets::new([7; 32]),
     };
     let loaded = Loaded {
-        desired: Desired { stack: "s".to_owned(), resources: BTreeMap::new(), inactive: BTreeMap::new() },
-        graph: Graph::build(&BTreeMap::new()).expect("nothing has no cycle"),
+        desired: Desired { stack: "s".to_owned(), resources: Resources::default(), inactive: BTreeMap::new() },
+        graph: Graph::build(&Resources::default()).expect("nothing has no cycle"),
         context,
         source: "stack.yaml".to_owned(),
         file: PathBuf::from("stack.yaml"),

@@ -94,7 +94,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
 
 /// The whole desired side: what the container is created with, its unit, and the states that everything of ours has.
 pub(super) fn desired(container: &Container) -> Attributes {
-    let mut attributes = created_with(container);
+    let mut attributes = created_with(container).clone();
     systemd::unit(container).attributes(&mut attributes);
     attributes.set("running", true);
     attributes.set("paused", false);
@@ -104,8 +104,12 @@ pub(super) fn desired(container: &Container) -> Attributes {
     attributes
 }
 
-/// What the container is created with: the last-applied label.
-pub(super) fn created_with(container: &Container) -> Attributes {
+/// What the container is created with: the last-applied label. Made once, after everything is linked.
+pub(super) fn created_with(container: &Container) -> &Attributes {
+    container.created.get_or_init(|| given(container))
+}
+
+fn given(container: &Container) -> Attributes {
     let mut attributes = Attributes::default();
     attributes.set("image", container.image.clone());
     attributes.set_given("command", json!(container.command));

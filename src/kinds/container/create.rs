@@ -1,5 +1,6 @@
 //! The body of the create call.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,12 +20,12 @@ const CPU_PERIOD_US: u64 = 100_000;
 
 pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
     let Found { versions, gpu_devices, new_volumes, called } = found;
-    let mut spec = attributes::created_with(container);
+    let mut spec = Cow::Borrowed(attributes::created_with(container));
     if !versions.is_empty() {
-        spec.set(secret::VERSIONS, json!(versions));
+        spec.to_mut().set(secret::VERSIONS, json!(versions));
     }
     if !gpu_devices.is_empty() {
-        spec.set(gpu::FOUND, json!(gpu_devices));
+        spec.to_mut().set(gpu::FOUND, json!(gpu_devices));
     }
     let mut all_labels = labels::ours(&container.context.stack, &container.address, &spec, &container.labels);
     if systemd {

@@ -120,6 +120,8 @@ pub struct Container {
     siblings: Arc<BTreeSet<Address>>,
     /// See [`systemd::unit`].
     unit: OnceLock<Unit>,
+    /// See [`attributes::created_with`].
+    created: OnceLock<Attributes>,
 }
 
 /// A value and whether it may be shown. `Debug` never shows one that may not.
@@ -289,6 +291,14 @@ impl Container {
         Some(format!("podman-{}-{}.service", self.context.stack, self.was.as_ref()?.name()))
     }
 
+    /// Of `depends_on` alone.
+    fn depended_on(&self) -> impl Iterator<Item = Dependency> {
+        self.depends_on.iter().filter_map(|needs| {
+            let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
+            Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
+        })
+    }
+
     /// Does podman itself run a check that conmon can wait for?
     fn has_own_check(&self) -> bool {
         self.healthcheck.as_ref().is_some_and(|check| match &check.test {
@@ -342,10 +352,7 @@ impl Resource for Container {
             }
         }
         all.extend(secrets::addresses(&self.secrets).into_iter().map(exists));
-        all.extend(self.depends_on.iter().filter_map(|needs| {
-            let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
-            Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
-        }));
+        all.extend(self.depended_on());
         all
     }
 
@@ -405,6 +412,10 @@ impl Resource for Container {
 
     fn seen(&self, observed: &Observed) -> Seen<Object> {
         observe::seen(self, observed)
+    }
+
+    fn is_settled(&self, observed: &Observed) -> bool {
+        observe::is_settled(self, observed)
     }
 
     fn was(&self) -> Option<Address> {

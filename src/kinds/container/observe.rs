@@ -67,7 +67,7 @@ pub(super) fn is_as_desired(container: &Container, found: &observed::Container) 
         let wanted = created_with(container);
         // Which version and which devices it was made with, the file does not say.
         let given = spec.0.iter().filter(|(path, _)| ![secret::VERSIONS, gpu::FOUND].contains(&path.as_str()));
-        given.eq(&wanted.0)
+        given.eq(wanted.0.iter())
     })
 }
 
@@ -112,6 +112,28 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
         }
     }
     Seen::Present(Object { attributes, last_applied: Some(last) })
+}
+
+/// What [`seen`] would find as it is to be, where the list alone tells.
+pub(super) fn is_settled(container: &Container, observed: &Observed) -> bool {
+    let lies = Lies::of(container, observed);
+    let Lies { live: Some(live), parked: None, next: None, .. } = lies else { return false };
+    let unit = container.unit_name();
+    live.inspect.is_none()
+        && observed.blind.is_empty()
+        && observed.manager.present().is_some()
+        && live.state != ContainerState::Paused
+        && live.labels.get(labels::UNIT) == Some(&unit)
+        && runs(container, live, observed)
+        && live.networks.len() == container.networks.len()
+        && container.networks.values().all(|attachment| live.networks.contains(&attachment.name))
+        && is_as_desired(container, live)
+        && observed.facts.get("applied", &container.address).is_none_or(|applied| {
+            // What it was put on since, the ledger alone knows.
+            applied.get("networks") == created_with(container).get("networks")
+        })
+        && labels::applied(live).is_some_and(|last| image(container, live, last, observed) == container.image)
+        && systemd::unit(container).is_settled(observed)
 }
 
 /// The one in service, where the list shows that inspecting it would tell more: its label says something else than the file, or

@@ -10,7 +10,7 @@ use super::together::{self, Phases};
 use super::{Container, create, namespaces, outdated, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, joined, step};
-use crate::desired::{Condition, Context, Difference, Neighbours, Owned, Resource};
+use crate::desired::{Condition, Context, Difference, Neighbours, Owned};
 use crate::effect::{Effect, Files, Podman, Systemd, Wait};
 use crate::kinds::{labels, secret, unit};
 use crate::observed::{self, Observed, Seen};
@@ -121,6 +121,9 @@ pub(in crate::kinds) fn waits_for(
     neighbours: &Neighbours<'_>,
 ) -> Vec<Step> {
     let wait = |dependency: crate::desired::Dependency| {
+        if dependency.condition < Condition::Healthy {
+            return None;
+        }
         let liveness = neighbours.resources.get(&dependency.on)?.liveness()?;
         let subject = dependency.on.to_string();
         let wait = match dependency.condition {
@@ -141,7 +144,7 @@ pub(in crate::kinds) fn waits_for(
 }
 
 pub(super) fn waits(container: &Container, neighbours: &Neighbours<'_>) -> Vec<Step> {
-    waits_for(container.dependencies(), neighbours)
+    waits_for(container.depended_on(), neighbours)
 }
 
 /// Connects and disconnects what differs; works on a running container.
@@ -553,8 +556,7 @@ pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
             found.entry(address).or_default().push(container.name.clone());
         }
     }
-    for (address, path) in unit::owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == "container")
-    {
+    for (address, path) in unit::owned("container", observed, stack) {
         let names = found.entry(address).or_default();
         if names.is_empty() {
             names.push(path.display().to_string());
@@ -567,7 +569,8 @@ pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
 pub(super) fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
     let ours: Vec<&observed::Container> = owned.names.iter().filter_map(|name| observed.containers.get(name)).collect();
     let mut steps = Steps::default();
-    let file = unit::owned(observed, &context.stack).into_iter().find(|(address, _)| *address == owned.address);
+    let file =
+        unit::owned("container", observed, &context.stack).into_iter().find(|(address, _)| *address == owned.address);
     let unit_name = file.as_ref().and_then(|(_, path)| Some(path.file_name()?.to_str()?.to_owned()));
     steps.main.extend(ours.iter().filter_map(|container| thaw(Some(container))));
     if let Some(unit) = unit_name {

@@ -132,14 +132,14 @@ impl Service {
         if !self.runs(observed) {
             return false;
         }
-        let remembered = observed.facts.get(STARTED_WITH, &self.address);
         let unit = self.unit();
-        let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {
-            return false;
-        };
         let modified = observed.paths.get(unit.path()).and_then(Seen::present);
         let since = observed.units.get(&unit.name).and_then(|unit| unit.details.as_ref());
         let (Some(modified), Some(since)) = (modified, since) else { return false };
+        let Found::Ours { spec, edited: None, .. } = unit.found(observed, &self.context) else {
+            return false;
+        };
+        let remembered = observed.facts.get(STARTED_WITH, &self.address);
         remembered.is_some_and(|hash| *hash != of_the_process(&spec)) && since.active_since_us < modified.modified_us
     }
 }
@@ -218,6 +218,15 @@ impl Resource for Service {
         attributes.set("current", !self.runs_old_definition(observed));
         sockets::seen(self, spec.get("sockets").is_some(), observed, &mut attributes);
         Seen::Present(Object { attributes, last_applied: Some(spec) })
+    }
+
+    fn is_settled(&self, observed: &Observed) -> bool {
+        self.sockets.is_empty()
+            && observed.blind.is_empty()
+            && (!self.runs_by_itself() || self.runs(observed))
+            && self.unit().is_settled(observed)
+            && sockets::is_gone(self, observed)
+            && !self.runs_old_definition(observed)
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {

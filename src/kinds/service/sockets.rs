@@ -209,6 +209,11 @@ pub(super) fn seen(service: &Service, had: bool, observed: &Observed, into: &mut
     }
 }
 
+/// Of one that has none: no unit of ours is left of earlier ones.
+pub(super) fn is_gone(service: &Service, observed: &Observed) -> bool {
+    found(service, observed).is_none()
+}
+
 pub(super) fn listens(service: &Service, observed: &Observed) -> bool {
     observed.units.get(&unit_name(service)).is_some_and(crate::observed::Unit::is_active)
 }

@@ -255,6 +255,18 @@ impl Unit {
         spec
     }
 
+    /// Is it on disk as it is to be, loaded, and enabled as it is to be?
+    pub fn is_settled(&self, observed: &Observed) -> bool {
+        let file = observed.paths.get(&self.path).and_then(Seen::present);
+        let is_written = file.is_some_and(|info| {
+            let loaded = observed.manager.present();
+            let is_loaded = loaded.is_none_or(|manager| info.modified_us <= manager.loaded_at_us);
+            info.kind == PathKind::File && info.content.as_ref() == Some(&self.text) && is_loaded
+        });
+        let is_linked = observed.paths.get(&self.wants_link).is_some_and(|seen| seen.present().is_some());
+        is_written && is_linked == self.enabled
+    }
+
     /// The directory that keeps the unit from being written or enabled, where that is due.
     pub fn barred_by(&self, observed: &Observed) -> Option<PathBuf> {
         let (path, link) = (&self.path, &self.wants_link);
@@ -359,22 +371,22 @@ impl<'a> Managed<'a> {
     }
 }
 
-/// Every unit file of this stack that was seen, for orphans and destroy.
-pub fn owned(observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
+/// Every unit file of this stack and kind that was seen, for orphans and destroy.
+pub fn owned(kind: &str, observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
+    let begins = format!("{MARKER}stack={stack} address={kind}.");
     let mut found = Vec::new();
     for (path, seen) in observed.paths.iter() {
         let content = seen.present().and_then(|info| info.content.as_deref());
-        if let Some(managed) = content.and_then(Managed::parse).filter(|managed| managed.stack == stack) {
-            found.push((managed.address, path.to_path_buf()));
-        }
+        let ours = content.filter(|content| content.starts_with(&begins));
+        found.extend(ours.and_then(Managed::parse).map(|managed| (managed.address, path.to_path_buf())));
     }
     found
 }
 
-/// The same of one kind, each with all its files.
+/// The same, each with all its files.
 pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
     let mut found = BTreeMap::<Address, Vec<String>>::new();
-    for (address, path) in owned(observed, stack).into_iter().filter(|(address, _)| address.kind() == kind) {
+    for (address, path) in owned(kind, observed, stack) {
         found.entry(address).or_default().push(path.display().to_string());
     }
     found.into_iter().map(|(address, names)| Owned { address, names }).collect()
@@ -383,7 +395,8 @@ pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
 /// Stops and disables what starts a service before the service itself, so that nothing begins any more, and takes the files away.
 pub fn removal(of: &Owned, observed: &Observed, context: &Context) -> Steps {
     let of_this = |(address, path)| (address == of.address).then_some(path);
-    let mut paths: Vec<PathBuf> = owned(observed, &context.stack).into_iter().filter_map(of_this).collect();
+    let mut paths: Vec<PathBuf> =
+        owned(of.address.kind(), observed, &context.stack).into_iter().filter_map(of_this).collect();
     let is_service = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "service");
     paths.sort_by_key(is_service);
     let starts_alone = paths.len() == 1;

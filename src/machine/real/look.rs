@@ -16,6 +16,7 @@ use crate::observed::{
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
 };
 use crate::probe::{Probe, Readiness};
+use crate::sorted::Sorted;
 
 /// Podman gains nothing from more at a time (notes: 1.4-1.9 times at 4 on 2 cores, then nothing).
 const AT_ONCE: usize = 8;
@@ -72,14 +73,14 @@ impl Real {
         Observed {
             podman: podman.engine,
             manager: systemd.manager,
-            containers: podman.containers.into(),
-            networks: podman.networks,
-            volumes: podman.volumes,
+            containers: Sorted::from(podman.containers).into(),
+            networks: podman.networks.into(),
+            volumes: podman.volumes.into(),
             secrets: podman.secrets,
-            images: podman.images,
+            images: podman.images.into(),
             registry: podman.registry,
             build_sources,
-            units: systemd.units,
+            units: systemd.units.into(),
             paths: host.paths,
             folders: host.folders,
             search_path: host.search_path,

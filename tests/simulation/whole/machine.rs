@@ -62,6 +62,15 @@ pub(crate) fn planned(world: &World, read: &Read) -> (Plan, Observed) {
     (pure(read, &observed, &options), observed)
 }
 
+/// What is plain to see is what the full comparison finds, of containers that were inspected and of those that were listed.
+#[track_caller]
+pub(crate) fn is_the_same_in_full(world: &World, read: &Read, case: &str) {
+    let deep = plan::Options { deep: true, ..plan::Options::default() };
+    for observed in [looked_at(world, read), listed(world, read)] {
+        assert_eq!(pure(read, &observed, &plan::Options::default()), pure(read, &observed, &deep), "{case}");
+    }
+}
+
 /// In two rounds, and large stacks by their list, as the command does.
 pub(crate) fn looked_at(world: &World, read: &Read) -> Observed {
     let mut query = Query::default();
@@ -69,6 +78,13 @@ pub(crate) fn looked_at(world: &World, read: &Read) -> Observed {
     if query.containers.len() <= INSPECTED_MAX {
         return world.observed(&query);
     }
+    listed(world, read)
+}
+
+/// By their list, but for those that it shows to be unlike the file.
+fn listed(world: &World, read: &Read) -> Observed {
+    let mut query = Query::default();
+    read.desired.resources.values().for_each(|resource| resource.query(&mut query));
     query.inspect_only = Some(BTreeSet::new());
     let listed = world.observed(&query);
     read.desired.resources.values().for_each(|resource| resource.query_more(&listed, &mut query));

@@ -13,7 +13,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use machine::{FAULTS, Fault, apply, planned, tell};
+use machine::{FAULTS, Fault, apply, is_the_same_in_full, planned, tell};
 use stackctl::execute::Fate;
 use stackctl::report::plan::{PlanJson, View};
 use stacks::{Random, Read, Sketch};
@@ -34,6 +34,7 @@ fn is_converged(world: &World, read: &Read, case: &str) {
     let (left, _) = planned(world, read);
     assert!(left.is_empty(), "{case}: {:#?}", left.changes);
     assert!(left.unknown.is_empty(), "{case}: {:?}", left.unknown);
+    is_the_same_in_full(world, read, case);
 }
 
 /// What no run may ever do, with whatever fault.
@@ -159,6 +160,7 @@ fn story(seed: u64) -> usize {
     let case = format!("replay it: SEED={seed} cargo test --test tests simulation::whole::faulted");
     let cured = last.cured();
     let read = cured.read();
+    is_the_same_in_full(&world, &read, &case);
     let before = world.clone();
     let mut case = case;
     for _ in 0..APPLIES_MAX {

@@ -478,9 +478,9 @@ impl World {
             volumes: self.volumes.iter().map(volume).collect(),
             secrets: self.secrets.iter().map(secret).collect(),
             images: query.images.iter().map(image).collect(),
-            units: self.units(),
+            units: self.units().into(),
             paths: self.paths(query),
-            facts: Facts(self.facts.clone()),
+            facts: Facts(self.facts.clone().into()),
             ..Observed::default()
         }
     }

@@ -7,7 +7,7 @@ use super::{ask, rows};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::Steps;
-use crate::desired::{Dependency, Desired, Difference, Liveness, Neighbours, Object, Resource};
+use crate::desired::{Dependency, Desired, Difference, Liveness, Neighbours, Object, Resource, Resources};
 use crate::observed::systemd::UnitDetails;
 use crate::observed::{Container, ContainerState, Health, Observed, ProbeReading, Query, Seen, Unit};
 use crate::probe::{Probe, Readiness};
@@ -58,8 +58,7 @@ fn readiness() -> Readiness {
 fn desired(liveness: Liveness, seen: Seen<Object>) -> Desired {
     let address = Address::new("container", "x");
     let thing = Thing { address: address.clone(), liveness, seen };
-    let resources: BTreeMap<Address, Box<dyn Resource>> =
-        BTreeMap::from([(address, Box::new(thing) as Box<dyn Resource>)]);
+    let resources: Resources = Resources::from_iter([(address, Box::new(thing) as Box<dyn Resource>)]);
     Desired { stack: "s".to_owned(), resources, inactive: BTreeMap::new() }
 }
 

@@ -32,9 +32,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         return Vec::new();
     }
     let environment = parts::environment(node, reading);
-    let places = reading.places;
-    let context = reading.context;
-    let files = reading.files;
+    let (places, context, files) = (reading.places, reading.context, reading.files);
     let Some(map) = Map::new(node, "a container", keys::KEYS, reading.diagnostics) else {
         return Vec::new();
     };
@@ -93,6 +91,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
         unit: std::sync::OnceLock::new(),
+        created: std::sync::OnceLock::new(),
     };
     parts::one_shot_restarts(&mut map, &container);
     map.finish();
