@@ -32,7 +32,7 @@ pub enum Drawing {
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let loaded = app::load(common, &app::surroundings()?, Purpose::Look, ui)?;
-    let (stack, graph) = (&loaded.desired.stack, &loaded.graph);
+    let (stack, graph) = (&loaded.desired.called, &loaded.graph);
     if ui.is_json() {
         ui.document(&GraphJson::new(stack, graph));
         return Ok(Exit::Done);

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
     let stack = &loaded.desired.stack;
     let runs = app::past(stack, &surroundings, |ledger| ledger.runs(args.limit))?;
     if ui.is_json() {
-        ui.document(&HistoryJson::new(stack, &runs));
+        ui.document(&HistoryJson::new(&loaded.desired.called, &runs));
     } else {
         ui.result(&table(&runs, ui.look()));
     }

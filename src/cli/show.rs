@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
     let stack = &loaded.desired.stack;
     let latest = app::past(stack, &surroundings, |ledger| ledger.runs(1))?.pop().map(|run| run.id);
     let Some(latest) = latest else {
-        return Err(Failure::new(Exit::Failed, format!("there is no run of the stack {stack} yet")));
+        return Err(Failure::new(Exit::Failed, format!("there is no run of the stack {} yet", loaded.desired.called)));
     };
     let id = match args.run {
         Which::Last => latest,

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
     let resources = loaded.desired.resources.len();
     let printed = args.print.then(|| app::as_one_file(common, &surroundings)).transpose()?;
     if ui.is_json() {
-        ui.document(&ValidJson::new(&loaded.desired.stack, resources, &loaded.warnings, printed));
+        ui.document(&ValidJson::new(&loaded.desired.called, resources, &loaded.warnings, printed));
     } else if let Some(printed) = printed {
         let text = serde_yaml::to_string(&printed).map_err(|error| Failure::from_error(Exit::Failed, &error))?;
         ui.result(&text);

@@ -345,7 +345,10 @@ impl std::fmt::Debug for Kind {
 /// Everything that the file declares, resolved.
 #[derive(Debug)]
 pub struct Desired {
+    /// Its name on the machine.
     pub stack: String,
+    /// Its name in the file.
+    pub called: String,
     pub resources: Resources,
     /// What no active profile brings in, with its profiles: it may be on the machine, and is no orphan there.
     pub inactive: BTreeMap<Address, Vec<String>>,

@@ -40,7 +40,7 @@ pub fn resolve(
         }
     };
     diagnostics.sort();
-    Some((Desired { stack: stack.name.clone(), resources, inactive }, graph?))
+    Some((Desired { stack: stack.on_machine().to_owned(), called: stack.name.clone(), resources, inactive }, graph?))
 }
 
 /// While it grows.

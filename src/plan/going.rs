@@ -192,7 +192,7 @@ fn way_out(holds_data: bool) -> &'static str {
 /// What takes the stack down: everything of ours but data, dependents first.
 pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let resources = &inputs.desired.resources;
-    let mut plan = Plan { stack: inputs.desired.stack.clone(), ..Plan::default() };
+    let mut plan = Plan { stack: inputs.desired.called.clone(), ..Plan::default() };
     let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
     let owned = |kind: &&'static Kind| {
         let kind = *kind;

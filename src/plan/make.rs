@@ -20,7 +20,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let seen = without_orphans.as_ref().unwrap_or(observed);
     let homes = Homes::of(inputs, seen);
     let order = options.scope(resources, &graph.order(), &homes);
-    let mut plan = Plan { stack: desired.stack.clone(), ..Plan::default() };
+    let mut plan = Plan { stack: desired.called.clone(), ..Plan::default() };
     let mut differences = BTreeMap::new();
     let as_it_is = inputs.neighbours(observed);
     for address in &order {

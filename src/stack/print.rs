@@ -11,6 +11,9 @@ pub fn print(stack: &Stack) -> Yaml {
     let mut top = Mapping::new();
     top.insert("version".into(), stack.version.into());
     top.insert("stack".into(), stack.name.as_str().into());
+    if let Some(old) = &stack.renamed_from {
+        top.insert("renamed_from".into(), old.as_str().into());
+    }
     for section in &stack.sections {
         let entries = section.entries.iter().map(|(key, node)| (escaped(&key.text).into(), value(node)));
         top.insert(section.key.as_str().into(), Yaml::Mapping(entries.collect()));

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Surroundings, state_directory};
+use super::{Surroundings, renamed, state_directory};
 use crate::attributes::Secrets;
 use crate::cli::args::Common;
 use crate::cli::failure::{Exit, Failure, rows};
@@ -47,12 +47,16 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
     let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
     let (stack, sources, mut diagnostics) = read(&files, common, surroundings);
     let resolved = match stack {
+        Some(stack) if !diagnostics.has_errors() && !renamed::is_told(&stack, surroundings, &mut diagnostics) => None,
         Some(stack) => resolve_for(purpose, &stack, &sources, surroundings, &mut diagnostics)?,
         None => None,
     };
     let Some((desired, graph, context)) = resolved.filter(|_| !diagnostics.has_errors()) else {
         return Err(Failure::invalid(&diagnostics, &sources));
     };
+    if purpose == Purpose::Change {
+        renamed::remember(&desired, surroundings)?;
+    }
     if !diagnostics.is_empty() {
         ui.status(&diagnostic::render(&diagnostics, &sources));
     }
@@ -105,7 +109,7 @@ fn resolve_for(
     diagnostics: &mut Diagnostics,
 ) -> Result<Resolved, Failure> {
     // With errors in the file nothing is compared, and its name may be no name.
-    let directory = (!diagnostics.has_errors()).then(|| state_directory(&stack.name, surroundings));
+    let directory = (!diagnostics.has_errors()).then(|| state_directory(stack.on_machine(), surroundings));
     let told = |error| Failure::from_error(Exit::Failed, &error);
     let to_look = match &directory {
         Some(directory) => ledger::secrets_to_look(directory).map_err(told)?,
@@ -136,7 +140,7 @@ fn resolve(
 ) -> Resolved {
     let Surroundings { environment, unit_directory, runtime_directory, state: _ } = surroundings;
     let context = Context {
-        stack: stack.name.clone(),
+        stack: stack.on_machine().to_owned(),
         home: environment.home.clone(),
         unit_directory: unit_directory.clone(),
         runtime_directory: runtime_directory.clone(),

@@ -7,6 +7,7 @@
 )]
 
 mod load;
+mod renamed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -96,7 +96,12 @@ fn app(records: Table) -> App<Willing, Table> {
         secrets: Secrets::new([7; 32]),
     };
     let loaded = Loaded {
-        desired: Desired { stack: "s".to_owned(), resources: Resources::default(), inactive: BTreeMap::new() },
+        desired: Desired {
+            stack: "s".to_owned(),
+            called: "s".to_owned(),
+            resources: Resources::default(),
+            inactive: BTreeMap::new(),
+        },
         graph: Graph::build(&Resources::default()).expect("nothing has no cycle"),
         context,
         source: "stack.yaml".to_owned(),

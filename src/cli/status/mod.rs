@@ -40,7 +40,7 @@ async fn seen(app: &App<impl Observe, impl Memory>) -> Result<Status, Failure> {
     let at_us = app::now_us();
     let rows = rows::rows(&app.desired, &observed, at_us);
     let unasked = rows::unasked(&app.desired, &observed);
-    Ok(Status { stack: app.desired.stack.clone(), rows, unasked, at_us })
+    Ok(Status { stack: app.desired.called.clone(), rows, unasked, at_us })
 }
 
 /// What runs and does not answer as promised, its time to get healthy over; None where there is nothing of the kind.

@@ -39,6 +39,8 @@ pub struct Stack {
     pub version: u32,
     pub name: String,
     pub name_span: Span,
+    /// The name that it had before, and has on the machine.
+    pub renamed_from: Option<String>,
     /// `vars:` with their references resolved.
     pub vars: BTreeMap<String, Variable>,
     /// `profiles:` at the top: those that are active without being asked for.
@@ -52,6 +54,11 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// What its objects, its state directory and their labels are called after: a new name of the stack moves none of them.
+    pub fn on_machine(&self) -> &str {
+        self.renamed_from.as_ref().unwrap_or(&self.name)
+    }
+
     pub fn section(&self, key: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.key == key)
     }

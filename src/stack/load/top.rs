@@ -9,6 +9,11 @@ use crate::stack::yaml::{Key, Node, Value};
 pub(in crate::stack) const KEYS: &[Described] = &[
     key("version", Form::Integer, "Of this format: 1"),
     key("stack", Form::Text, "The stack's name, which the names of its containers begin with"),
+    key(
+        "renamed_from",
+        Form::Text,
+        "What the stack was called before; everything of it keeps its place and its name on the machine",
+    ),
     key("vars", Form::Names(&Form::Text), "Variables for this file, used as `${NAME}`"),
     key("include", Form::Either(&[Form::Path, INCLUDES]), "More files, which are part of this one"),
     key("profiles", TEXT_OR_TEXTS, "Profiles that are active without being asked for"),
@@ -54,6 +59,7 @@ impl Loader<'_> {
         let top = Span { file: root.span.file, line: 1, column: 1, start: 0, end: 0 };
         version(root.remove("version"), top, &mut self.diagnostics);
         let (name, name_span) = name(root.remove("stack"), top, &mut self.diagnostics);
+        let renamed_from = root.remove("renamed_from").and_then(|(_, node)| name_in(&node, &mut self.diagnostics));
         let profiles = profiles(root.remove("profiles"), &mut self.diagnostics);
         // A document whose top is no mapping never gets here.
         let entries = if let Value::Mapping(entries) = root.value { entries } else { Vec::new() };
@@ -65,6 +71,7 @@ impl Loader<'_> {
         let inactive = super::profiles::choose(&mut sections, &active, &mut self.diagnostics);
         Stack {
             version: 1,
+            renamed_from: renamed_from.filter(|old| *old != name),
             name,
             name_span,
             vars,
@@ -99,20 +106,24 @@ fn name(entry: Option<(Key, Node)>, top: Span, diagnostics: &mut Diagnostics) ->
             .help("add a line such as `stack: local-ai`");
         return (STAND_IN.to_owned(), top);
     };
+    let name = name_in(&node, diagnostics);
+    (name.unwrap_or_else(|| STAND_IN.to_owned()), node.span)
+}
+
+fn name_in(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
     let written = node.written().filter(|_| matches!(node.value, Value::Text(_) | Value::Integer(_)));
     let name = written.filter(|name| {
         name.len() <= NAME_MAX
             && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
             && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
     });
-    let Some(name) = name else {
+    if name.is_none() {
         let detail = format!("{} cannot be the name of a stack", node.shown());
         diagnostics.error(node.span, "Not a name", detail).help(format!(
             "small letters, digits, `_` and `-`, a letter or digit first, at most {NAME_MAX}; for example `local-ai`"
         ));
-        return (STAND_IN.to_owned(), node.span);
-    };
-    (name.to_owned(), node.span)
+    }
+    name.map(str::to_owned)
 }
 
 fn profiles(entry: Option<(Key, Node)>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {

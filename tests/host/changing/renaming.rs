@@ -47,3 +47,57 @@ fn what_is_renamed_keeps_its_data_and_its_port() -> anyhow::Result<()> {
     user.stackctl(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
+
+const WHOLE: &str = "\
+version: 1
+NAME
+volumes: { notes: {} }
+secrets: { key: { generate: {} } }
+containers:
+  web:
+    image: \"localhost/web:1\"
+    ports: [\"127.0.0.1:PORT:6333\"]
+    volumes: [\"notes:/qdrant/storage\"]
+    secrets: [key]
+";
+
+#[test]
+fn a_stack_that_is_renamed_goes_on_where_it_is() -> anyhow::Result<()> {
+    let user = Host::get()?.user("renaming-all")?;
+    user.import_image("localhost/web:1", &["CMD [\"qdrant\"]"]);
+    let port = user.port(0).to_string();
+    let stack = |name: &str| user.write("stack.yaml", WHOLE.replace("NAME", name).replace("PORT", &port));
+    stack("stack: old")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+
+    stack("stack: new\nrenamed_from: old")?;
+    let plan = user.stackctl(&["plan", "--detailed-exitcode", "--format", "json"]).ok().json();
+    assert_eq!((&plan["stack"], &plan["risks"]), (&"new".into(), &serde_json::json!([])), "{plan:#}");
+    user.run("test ! -e .local/state/stackctl/new").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.ids(), before, "nothing is made anew");
+
+    // From here on no file makes everything anew by leaving the line out, or by taking the old name.
+    stack("stack: new")?;
+    let told = user.stackctl(&["apply", "-y"]).code(65).stderr;
+    assert!(told.contains("write `renamed_from: old`"), "{told}");
+    stack("stack: old")?;
+    let told = user.stackctl(&["plan"]).code(65).stderr;
+    assert!(told.contains("is the stack new since it was renamed"), "{told}");
+    stack("stack: third\nrenamed_from: new")?;
+    let told = user.stackctl(&["plan"]).code(65).stderr;
+    assert!(told.contains("write `renamed_from: old`"), "{told}");
+    assert_eq!(user.ids(), before);
+
+    stack("stack: new\nrenamed_from: old")?;
+    user.write(
+        "stack.yaml",
+        WHOLE.replace("NAME", "stack: new\nrenamed_from: old").replace("PORT", &user.port(1).to_string()),
+    )?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.stackctl(&["plan", "--detailed-exitcode"]).ok();
+    assert_eq!(user.ids().keys().collect::<Vec<_>>(), ["old-web"], "with its volume, its secret and its unit");
+    user.run("podman volume inspect old_notes && systemctl --user is-active podman-old-web").ok();
+    Ok(())
+}

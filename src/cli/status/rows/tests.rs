@@ -59,7 +59,7 @@ fn desired(liveness: Liveness, seen: Seen<Object>) -> Desired {
     let address = Address::new("container", "x");
     let thing = Thing { address: address.clone(), liveness, seen };
     let resources: Resources = Resources::from_iter([(address, Box::new(thing) as Box<dyn Resource>)]);
-    Desired { stack: "s".to_owned(), resources, inactive: BTreeMap::new() }
+    Desired { stack: "s".to_owned(), called: "s".to_owned(), resources, inactive: BTreeMap::new() }
 }
 
 fn container_liveness() -> Liveness {
