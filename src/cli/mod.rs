@@ -9,6 +9,7 @@ pub mod apply;
 pub mod args;
 pub mod carry;
 pub mod destroy;
+pub mod drift;
 pub mod failure;
 pub mod graph;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod lock;
 mod log;
 pub mod plan;
 pub mod records;
+pub mod restart;
 pub mod schema;
 pub mod show;
 pub mod status;
@@ -37,7 +39,7 @@ const LONG_HELP: &str = "\
 Exit codes:
     0  done, or nothing to do
     1  failed, or could not tell
-    2  there are changes (plan --detailed-exitcode)
+    2  there are changes (plan --detailed-exitcode), or drift
     3  applied, but not converged or not healthy
     4  refused to protect data
     5  another run holds the stack
@@ -77,6 +79,8 @@ enum Verb {
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
+    Drift(drift::Args),
+    Restart(restart::Args),
     Adopt(adopt::Args),
     Status(status::Args),
     History(history::Args),
@@ -94,6 +98,8 @@ impl Verb {
             Verb::Plan(args) => std::mem::take(&mut args.common),
             Verb::Apply(args) => std::mem::take(&mut args.common),
             Verb::Destroy(args) => std::mem::take(&mut args.common),
+            Verb::Drift(args) => std::mem::take(&mut args.common),
+            Verb::Restart(args) => std::mem::take(&mut args.common),
             Verb::Adopt(args) => std::mem::take(&mut args.common),
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
@@ -109,6 +115,8 @@ impl Verb {
             Verb::Plan(args) => plan::run(args, common, ui),
             Verb::Apply(args) => apply::run(args, common, ui),
             Verb::Destroy(args) => destroy::run(args, common, ui),
+            Verb::Drift(_) => drift::run(common, ui),
+            Verb::Restart(args) => restart::run(args, common, ui),
             Verb::Adopt(args) => adopt::run(args, common, ui),
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),

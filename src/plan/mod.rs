@@ -11,6 +11,7 @@ mod options;
 mod order;
 mod ports;
 pub mod preflight;
+mod restarting;
 mod saved;
 mod together;
 
@@ -21,6 +22,7 @@ pub use going::destroy;
 pub use inputs::Inputs;
 pub use make::plan;
 pub use options::Options;
+pub use restarting::{restart, still_down};
 pub use saved::{Asked, Saved};
 
 /// What is going to be done, and what was seen on the way.

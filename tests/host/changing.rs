@@ -23,6 +23,7 @@ mod options;
 mod owners;
 mod pulling;
 mod renaming;
+mod restarting;
 mod secrets;
 mod sharing;
 mod sockets;

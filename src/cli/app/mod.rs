@@ -364,6 +364,10 @@ impl<M, R> App<M, R> {
         plan::destroy(&self.inputs(observed, &plan::Options::default()))
     }
 
+    pub fn restart_plan(&self, observed: &Observed, named: &BTreeSet<Address>) -> Plan {
+        plan::restart(&self.inputs(observed, &plan::Options::default()), named)
+    }
+
     /// The plan as it is saved, with what was typed for it.
     pub fn saved(&self, plan: &Plan, observed: &Observed, options: &plan::Options, common: &Common) -> Saved {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());

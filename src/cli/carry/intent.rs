@@ -1,12 +1,16 @@
 //! What the verbs that change the machine are out for, and the one way they all go: look, plan, then carry it out under the lock.
 //! Where nobody can agree to the plan they only look, and write nothing.
 
+use std::collections::BTreeSet;
+
 use super::{Goal, offer, out, unconfirmed};
+use crate::address::Address;
 use crate::cli::app::{self, App, Loaded, Purpose};
 use crate::cli::args::{Common, Consent};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::plan::Options;
 use crate::cli::records::Memory;
+use crate::cli::restart;
 use crate::cli::ui::Ui;
 use crate::machine::Observe;
 use crate::observed::Observed;
@@ -23,6 +27,8 @@ pub enum Wish<'a> {
         all: bool,
     },
     Destroy,
+    /// These, or all.
+    Restart(&'a [String]),
 }
 
 /// How the plan is made, and what is said around it.
@@ -32,6 +38,8 @@ pub(super) enum Intent {
     Apply { all: bool, options: plan::Options, saved: Option<Box<Saved>> },
     /// Nothing is left but data.
     Destroy,
+    /// As they are; all of them where none is named.
+    Restart(BTreeSet<Address>),
 }
 
 impl Wish<'_> {
@@ -44,6 +52,7 @@ impl Wish<'_> {
                 Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) })
             }
             Wish::Destroy => Ok(Intent::Destroy),
+            Wish::Restart(names) => Ok(Intent::Restart(restart::chosen(names, loaded)?)),
         }
     }
 }
@@ -61,21 +70,23 @@ impl Intent {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, options),
             Intent::Destroy => app.destroy_plan(observed),
+            Intent::Restart(named) => app.restart_plan(observed, named),
         }
     }
 
     fn options(&self) -> plan::Options {
         match self {
             Intent::Apply { all: _, options, saved: _ } => options.clone(),
-            Intent::Destroy => plan::Options::default(),
+            Intent::Destroy | Intent::Restart(_) => plan::Options::default(),
         }
     }
 
     /// After it was carried out.
-    fn plan_again<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
+    fn plan_again<M, R>(&self, app: &App<M, R>, done: &Plan, observed: &Observed) -> Plan {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, &options.once_done()),
             Intent::Destroy => app.destroy_plan(observed),
+            Intent::Restart(_) => plan::still_down(app.plan(observed, &plan::Options::default()), done),
         }
     }
 
@@ -93,6 +104,7 @@ impl Intent {
         let (wanted, kept) = match self {
             Intent::Apply { all: _, options, saved: _ } => (app.wanted(options), Vec::new()),
             Intent::Destroy => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
+            Intent::Restart(_) => ("Everything that is there runs.".to_owned(), Vec::new()),
         };
         Ok(Prepared { observed, plan, wanted, kept })
     }
@@ -102,6 +114,7 @@ impl Intent {
         let (verb, question, all, healthy) = match self {
             Intent::Apply { all, options: _, saved: _ } => ("Apply", "Apply these changes?", *all, true),
             Intent::Destroy => ("Destroy", "Destroy all of this? The data stays.", false, false),
+            Intent::Restart(_) => ("Restart", "Restart these?", false, true),
         };
         Goal { verb, question, wanted, all, kept, healthy, replan }
     }
@@ -117,7 +130,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
         return app::block_on(async {
             let app = app::open_to_look(loaded, common, &surroundings);
             let prepared = intent.prepare(&app, common).await?;
-            let replan = |observed: &Observed| intent.plan_again(&app, observed);
+            let replan = |observed: &Observed| intent.plan_again(&app, &prepared.plan, observed);
             let goal = intent.goal(&prepared, &replan);
             offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
         });
@@ -128,7 +141,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
     let exit = app::block_on(async {
         let app = app::open(loaded, common, &surroundings)?;
         let prepared = intent.prepare(&app, common).await?;
-        let replan = |observed: &Observed| intent.plan_again(&app, observed);
+        let replan = |observed: &Observed| intent.plan_again(&app, &prepared.plan, observed);
         let goal = intent.goal(&prepared, &replan);
         out(&app, &prepared.plan, &prepared.observed, &goal, consent, ui).await
     });
