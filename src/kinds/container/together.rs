@@ -51,13 +51,19 @@ pub(super) fn composed(members: Vec<Phases>, observed: &Observed) -> Vec<Step> {
     }
     let make = steps.len();
     steps.extend(forwards(&members, |member| &member.make));
+    let stop = steps.len();
     steps.extend(backwards(&members, |member| &member.stop));
     steps.extend(backwards(&members, |member| &member.park));
     let start = steps.len();
     steps.extend(forwards(&members, |member| &member.start));
-    if let Some(first) = steps.get_mut(start) {
-        first.undo.extend(backwards(&members, |member| &member.away_of_start));
-        first.undo.extend(forwards(&members, |member| &member.back_of_start));
+    let (away, back) =
+        (backwards(&members, |member| &member.away_of_start), forwards(&members, |member| &member.back_of_start));
+    // Who comes back may live with one that is parked for its successor: after that has its name again.
+    if let Some(first) = steps.get_mut(start).filter(|_| stop < start) {
+        first.undo.extend(away.iter().cloned());
+    }
+    if let Some(first) = steps.get_mut(stop) {
+        first.undo.extend(away.into_iter().chain(back));
     }
     if let Some(first) = steps.get_mut(make) {
         first.undo.extend(backwards(&members, |member| &member.discard));

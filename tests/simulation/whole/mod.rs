@@ -1,5 +1,6 @@
 //! Whole stacks on a simulated machine: random ones, changed at random, applied with faults at random calls. A failure prints the
-//! one command that replays it; `RUNS=1000000 cargo test --release --test tests simulation::whole::faulted` tries a million.
+//! one command that replays it; `RUNS=1000000 cargo test --release --test tests simulation::whole::faulted` tries a million, and
+//! `FROM=` has it begin with another seed than 0.
 //!
 //! What would break: an object of somebody else that is gone, data that is gone, a container that was good and is lost, a machine
 //! that no later run brings to what the file says.
@@ -188,11 +189,11 @@ fn faulted() {
         story(seed);
         return;
     }
-    let wanted = number("RUNS").unwrap_or(RUNS);
+    let (wanted, from) = (number("RUNS").unwrap_or(RUNS), number("FROM").unwrap_or(0));
     let threads = std::thread::available_parallelism().map_or(2, |count| u64::try_from(count.get()).unwrap_or(2));
     let share = |thread: u64| {
         let mut runs = 0;
-        let mut seed = thread;
+        let mut seed = from + thread;
         while runs < usize::try_from(wanted / threads).expect("a count") {
             runs += story(seed);
             seed += threads;
