@@ -249,8 +249,8 @@ const TOLD_BY: &[(&str, &str, &[&str])] = &[
     ("network", "ipam", &["subnets"]),
     ("volume", "driver_opts", &["options"]),
 ];
-/// Which object it is, or by what calls it is made, rather than how it is.
-const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic"];
+/// Which object it is, by what calls it is made, or what must be true of what it holds, rather than how it is.
+const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic", "data"];
 
 #[test]
 fn every_key_of_a_kind_is_a_row_or_told_by_one() {

@@ -16,6 +16,7 @@ pub mod history;
 pub mod lock;
 mod log;
 pub mod plan;
+pub mod read_data;
 pub mod records;
 pub mod restart;
 pub mod schema;
@@ -87,6 +88,7 @@ enum Verb {
     Show(show::Args),
     Schema(schema::Args),
     Wait(wait::Args),
+    ReadData(read_data::Args),
 }
 
 impl Verb {
@@ -104,7 +106,7 @@ impl Verb {
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
-            Verb::Schema(_) | Verb::Wait(_) => Common::default(),
+            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) => Common::default(),
         }
     }
 
@@ -123,6 +125,7 @@ impl Verb {
             Verb::Show(args) => show::run(args, common, ui),
             Verb::Schema(args) => schema::run(args, ui),
             Verb::Wait(args) => wait::run(args, ui),
+            Verb::ReadData(_) => read_data::run(ui),
         }
     }
 }

@@ -57,21 +57,34 @@ pub struct Options {
     /// Inspect every container; in a stack of more than 50 only those are that their labels say differ
     #[arg(long)]
     deep: bool,
+    /// Let this guard pass in this run; may be given again
+    #[arg(long = "accept", value_name = "CODE:ADDRESS", value_parser = guard)]
+    accept: Vec<(String, Address)>,
+}
+
+fn guard(text: &str) -> Result<(String, Address), String> {
+    let (code, address) = text.split_once(':').ok_or("write CODE:ADDRESS, such as DB_EMPTY:container.open-webui")?;
+    Ok((code.to_owned(), address.parse().map_err(|error| format!("{error}"))?))
 }
 
 impl Options {
     /// Does a saved plan say already what these would say?
     pub fn is_empty(&self) -> bool {
-        let Options { all: _, targets, excludes, replace, prune, check_updates, deep } = self;
-        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty()) && !prune && !check_updates && !deep
+        let Options { all: _, targets, excludes, replace, prune, check_updates, deep, accept } = self;
+        [targets, excludes, replace].iter().all(|addresses| addresses.is_empty())
+            && !prune
+            && !check_updates
+            && !deep
+            && accept.is_empty()
     }
 
     /// # Errors
     /// The stack declares no such resource, or one that is never replaced.
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
-        let Options { all: _, targets, excludes, replace, prune, check_updates, deep } = self;
+        let Options { all: _, targets, excludes, replace, prune, check_updates, deep, accept } = self;
         let declared = &loaded.desired.resources;
-        let mut named = [targets, excludes, replace].into_iter().flatten();
+        let accepted = accept.iter().map(|(_, address)| address);
+        let mut named = [targets, excludes, replace].into_iter().flatten().chain(accepted);
         if let Some(address) = named.find(|address| !declared.contains_key(*address)) {
             let names: Vec<String> = declared.keys().map(Address::to_string).collect();
             let unknown = Failure::new(Exit::Usage, format!("{} declares no {address}", loaded.source));
@@ -91,6 +104,7 @@ impl Options {
             prune: *prune,
             check_updates: *check_updates,
             deep: *deep,
+            accept: accept.iter().cloned().collect(),
         })
     }
 }

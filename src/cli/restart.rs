@@ -37,8 +37,8 @@ pub(super) fn chosen(names: &[String], loaded: &Loaded) -> Result<BTreeSet<Addre
 }
 
 fn one(name: &str, loaded: &Loaded) -> Result<Address, Failure> {
-    let runs = |resource: &&Box<dyn Resource>| resource.liveness().is_some();
-    let mut all = loaded.desired.resources.values().filter(runs).map(|resource| resource.address());
+    let resources = loaded.desired.resources.values().map(AsRef::as_ref);
+    let mut all = resources.filter(|resource| resource.liveness().is_some()).map(Resource::address);
     let is_meant = |address: &&Address| address.as_str() == name || address.name() == name;
     if let Some(address) = all.clone().find(is_meant) {
         return Ok(address.clone());

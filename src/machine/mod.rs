@@ -5,6 +5,7 @@
 //! compiler. What a call means is decided elsewhere; here it is made, and its answer or failure is told.
 
 pub mod clock;
+pub mod data;
 pub mod files;
 pub mod host;
 pub mod http;

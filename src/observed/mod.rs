@@ -5,6 +5,7 @@
 //! leads to an action).
 
 mod containers;
+pub mod data;
 pub mod host;
 pub mod paths;
 pub mod podman;
@@ -82,6 +83,10 @@ pub struct Observed {
     /// Filled where asked for.
     pub host: Option<Host>,
     pub facts: Facts,
+    /// Of what must survive, by path on the host.
+    pub data: BTreeMap<PathBuf, data::Reading>,
+    /// Guards that the user lets pass in this run: code and address.
+    pub accepted: BTreeSet<(String, Address)>,
     /// What could not be listed at all, with the reason: everything of that sort is Unknown.
     pub blind: BTreeMap<Sort, String>,
 }

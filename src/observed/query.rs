@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::data::Engine;
 use super::paths::PathSet;
 use crate::address::Address;
 use crate::effect::BuildSource;
@@ -52,6 +53,8 @@ pub struct Query {
     /// Listening sockets on these ports are followed to their process.
     pub owners_of_ports: BTreeSet<u16>,
     pub probes: BTreeMap<Address, Readiness>,
+    /// What must survive, by its path on the host.
+    pub data: BTreeSet<(PathBuf, Engine)>,
     pub host: bool,
     /// Search path of the units, in which `newuidmap` is looked for.
     pub unit_path: Vec<PathBuf>,

@@ -29,7 +29,7 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     });
     let renamed = inputs.desired.renamed();
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
-        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _ } = inputs.options;
+        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _, accept: _ } = inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
             && !renamed.contains_key(&owned.address)

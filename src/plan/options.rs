@@ -20,6 +20,8 @@ pub struct Options {
     pub check_updates: bool,
     /// Every container is inspected, however many there are.
     pub deep: bool,
+    /// Guards that the user lets pass: code and address.
+    pub accept: BTreeSet<(String, Address)>,
 }
 
 impl Options {

@@ -35,6 +35,7 @@ pub struct Saved {
     pub prune: bool,
     pub check_updates: bool,
     pub deep: bool,
+    pub accept: BTreeSet<(String, Address)>,
     /// Keyed hashes of what is wanted and of what was seen of it, by address.
     pub objects: BTreeMap<String, String>,
     /// What is done, by address and in the plan's order, without any content.
@@ -56,7 +57,7 @@ impl Saved {
     pub fn new(plan: &Plan, inputs: &Inputs<'_>, asked: Asked) -> Self {
         let secrets = &inputs.context.secrets;
         let resources = &inputs.desired.resources;
-        let Options { targets, excludes, replace, prune, check_updates, deep } = inputs.options.clone();
+        let Options { targets, excludes, replace, prune, check_updates, deep, accept } = inputs.options.clone();
         let object = |address: &Address| {
             let resource = &resources[address];
             let ids =
@@ -84,6 +85,7 @@ impl Saved {
             prune,
             check_updates,
             deep,
+            accept,
             objects: order.iter().map(object).collect(),
             steps: plan.changes.iter().map(steps).collect(),
             content: secrets.hash(&format!("{content:?}")),
@@ -98,6 +100,7 @@ impl Saved {
             prune: self.prune,
             check_updates: self.check_updates,
             deep: self.deep,
+            accept: self.accept.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod adopting;
 mod building;
 mod conflicts;
+mod contracts;
 mod converging;
 mod destroying;
 mod drift;

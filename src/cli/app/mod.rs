@@ -416,6 +416,7 @@ impl<M: Observe, R: Memory> App<M, R> {
             query = more;
             observed = self.observe(&query).await?;
         }
+        observed.accepted.clone_from(&options.accept);
         Ok(observed)
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn out(
     let clock = app::clock();
     let Outcome { run, observed, remaining } = {
         let progress = ui.progress(&clock);
-        perform(app, plan, goal, &record, options, &progress, ui).await?
+        perform(app, (plan, observed), goal, &record, options, &progress, ui).await?
     };
     let exit = exit(&run, &remaining);
     let (facts, gone) = learned(app, plan, &run, &remaining, &observed);
@@ -157,7 +157,7 @@ fn plan_view<'a>(plan: &'a Plan, goal: &Goal<'a>, look: Look) -> plan_report::Vi
 /// Executes and looks again, while signals are listened to. Nothing here ends anything by force.
 async fn perform(
     app: &App<impl Perform, impl Records>,
-    plan: &Plan,
+    (plan, before): (&Plan, &Observed),
     goal: &Goal<'_>,
     journal: &impl Journal,
     options: Options,
@@ -169,7 +169,8 @@ async fn perform(
     let hear = |event: Event| progress.hear(&event);
     let work = async {
         let run = execute(plan, &app.machine, journal, &hear, options, &cancel).await;
-        let observed = app.look(&plan::Options::default()).await?;
+        let accept = before.accepted.clone();
+        let observed = app.look(&plan::Options { accept, ..plan::Options::default() }).await?;
         let remaining = (goal.replan)(&observed);
         Ok(Outcome { run, observed, remaining })
     };
@@ -202,7 +203,8 @@ fn exit(run: &Run, remaining: &Plan) -> Exit {
         run.interrupted.then_some(Exit::Interrupted),
         run.failure.as_ref().map(|failure| failed(failure.kind)),
         (!remaining.unknown.is_empty()).then_some(Exit::Failed),
-        (!remaining.is_empty() || !run.succeeded()).then_some(Exit::NotConverged),
+        (!remaining.is_empty() || !run.succeeded() || remaining.blocking().next().is_some())
+            .then_some(Exit::NotConverged),
     ];
     Exit::first(fates.chain(whole.into_iter().flatten()))
 }

@@ -6,6 +6,7 @@
 mod attributes;
 mod conflicts;
 mod create;
+mod data;
 mod gpu;
 mod namespaces;
 mod observe;
@@ -110,6 +111,7 @@ pub struct Container {
     security: security::Security,
     secrets: secrets::Uses,
     gpu: Option<gpu::Gpu>,
+    data: Vec<data::Contract>,
     /// Before it was renamed in the file.
     was: Option<Address>,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
@@ -380,6 +382,7 @@ impl Resource for Container {
 
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
         spec::link(self, declared, diagnostics);
+        data::check(self, diagnostics);
     }
 
     fn query(&self, query: &mut Query) {
@@ -389,11 +392,13 @@ impl Resource for Container {
         quadlet::query(&self.context, query);
         query.listeners |= !self.ports.is_empty();
         gpu::query(self, query);
+        data::query(self, &Observed::default(), query);
         query.files.extend(self.old_unit().map(|unit| self.context.unit_directory.join(unit)));
     }
 
     fn query_more(&self, observed: &Observed, query: &mut Query) {
         conflicts::query_more(self, observed, query);
+        data::query(self, observed, query);
         let lies = observe::Lies::of(self, observed);
         query.containers.extend(lies.renamed.map(|renamed| renamed.name.clone()));
         if let Some(inspect) = &mut query.inspect_only {
@@ -430,6 +435,7 @@ impl Resource for Container {
         let mut risks = conflicts::find(self, observed);
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
+        risks.extend(data::risks(self, observed));
         risks
     }
 
@@ -455,7 +461,9 @@ impl Resource for Container {
     }
 
     fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {
-        observe::facts(self, observed)
+        let mut facts = observe::facts(self, observed);
+        facts.extend(data::facts(self, observed).map(|fact| (data::FACT, fact)));
+        facts
     }
 
     fn liveness(&self) -> Option<Liveness> {

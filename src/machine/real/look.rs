@@ -10,7 +10,8 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
-use crate::machine::{Failure, FailureKind, files, host, http};
+use crate::machine::{Failure, FailureKind, data, files, host, http};
+use crate::observed::data::Reading;
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
@@ -60,12 +61,13 @@ struct OfHost {
 
 impl Real {
     pub(super) async fn look(&self, query: &Query) -> Observed {
-        let (podman, systemd, host, probes, build_sources) = tokio::join!(
+        let (podman, systemd, host, probes, build_sources, data) = tokio::join!(
             self.look_podman(query),
             self.look_systemd(query),
             self.look_host(query),
             self.look_probes(query),
-            look_build_sources(query)
+            look_build_sources(query),
+            look_data(&query.data)
         );
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
@@ -88,6 +90,8 @@ impl Real {
             probes,
             host: host.host,
             facts: crate::observed::Facts::default(),
+            data,
+            accepted: BTreeSet::new(),
             blind,
         }
     }
@@ -189,6 +193,26 @@ impl Real {
         };
         ProbeReading { passed, answer }
     }
+}
+
+/// What this user may not read is asked for once more from inside the user namespace, where it may: all of it in one entry.
+async fn look_data(questions: &data::Questions) -> BTreeMap<PathBuf, Reading> {
+    if questions.is_empty() {
+        return BTreeMap::new();
+    }
+    let asked = questions.clone();
+    let reading = tokio::task::spawn_blocking(move || data::read_all(&asked));
+    let mut readings = reading.await.unwrap_or_default();
+    let denied = data::denied(questions, &readings);
+    if !denied.is_empty() {
+        match data::read_inside(&denied).await {
+            Ok(inside) => readings.extend(inside),
+            Err(why) => readings.values_mut().filter(|reading| reading.is_denied).for_each(|reading| {
+                reading.why = format!("{}; and from inside the user namespace: {why}", reading.why);
+            }),
+        }
+    }
+    readings
 }
 
 /// All at the same time, and with them whether it is podman: who answers at the socket nearly always is, and asking that

@@ -2,7 +2,7 @@
 
 use super::parts::DEPLOY_KEYS;
 use crate::kinds::container::settings::LOGGING_KEYS;
-use crate::kinds::container::{gpu, secrets};
+use crate::kinds::container::{data, gpu, secrets};
 use crate::kinds::image::build;
 use crate::stack::forms;
 use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, TEXTS, key};
@@ -114,6 +114,7 @@ pub(in crate::kinds::container) const KEYS: &[Described] = &[
         "A GPU; with `auto` whichever there is, or none",
     ),
     key("gpus", Form::Either(&[Form::Text, Form::List(&Form::Map(gpu::DEVICE_KEYS))]), "GPUs in Compose's words"),
+    key("data", Form::List(&Form::Map(data::KEYS)), "What must survive, and how it is known to be whole"),
     key("renamed_from", Form::Text, "What it was called here before: that container gives way to this one"),
     key("deploy", Form::Map(DEPLOY_KEYS), "Limits and reservations in Compose's words"),
 ];

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::namespaces::Namespaces;
 use super::security::Security;
 use super::settings::Settings;
-use super::{Container, NetworkMode, Restart, UnitDependencies, gpu, secrets};
+use super::{Container, NetworkMode, Restart, UnitDependencies, data, gpu, secrets};
 use crate::address::Address;
 use crate::desired::{Context, Reading, Resource};
 use crate::diagnostic::Diagnostics;
@@ -86,6 +86,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         security,
         secrets: secrets::read(&mut map),
         gpu: map.read("gpu", gpu::read),
+        data: data::read(&mut map),
         was: map.read("renamed_from", forms::word).map(|old| Address::new("container", old)),
         boot_waits: Vec::new(),
         siblings: Arc::default(),

@@ -1,0 +1,27 @@
+//! `stackctl read-data`: reads what must survive from inside the user namespace, where files of a container's own users can be read.
+//! Called by stackctl itself through `podman unshare`: questions on stdin, answers on stdout.
+
+use std::io::Read as _;
+
+use super::failure::{Exit, Failure};
+use super::ui::Ui;
+use crate::machine::data;
+
+/// Read data that must survive, for stackctl itself
+#[derive(Debug, clap::Args)]
+#[command(
+    hide = true,
+    after_help = "Example:\n  echo '[[\"/srv/app.db\",\"sqlite\"]]' | podman unshare stackctl read-data"
+)]
+pub struct Args {}
+
+pub(super) fn run(ui: &Ui) -> Result<Exit, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the questions cannot be read"))?;
+    let questions: data::Questions = serde_json::from_str(&text)
+        .map_err(|error| Failure::from_error(Exit::Usage, &error).context("these are no questions"))?;
+    ui.document(&data::read_all(&questions));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,85 @@
+//! Reads data that must survive. Its owner runs meanwhile and must not notice: nothing is opened for writing, no lock is taken or
+//! waited for, and nothing is made, not even what SQLite itself makes where it only reads (`-shm`, an empty file).
+
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "data is read where it lies")]
+
+mod sqlite;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::observed::data::{Engine, Reading, State};
+
+/// For an answer from inside: to enter takes 50 ms, to read far less.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is asked.
+pub type Questions = BTreeSet<(PathBuf, Engine)>;
+
+/// As this process may read.
+pub fn read_all(questions: &Questions) -> BTreeMap<PathBuf, Reading> {
+    questions.iter().map(|(path, engine)| (path.clone(), read(path, *engine))).collect()
+}
+
+/// Of these, what this user was not let read.
+pub fn denied(questions: &Questions, readings: &BTreeMap<PathBuf, Reading>) -> Questions {
+    let is_denied = |path: &PathBuf| readings.get(path).is_some_and(|reading| reading.is_denied);
+    questions.iter().filter(|(path, _)| is_denied(path)).cloned().collect()
+}
+
+/// The same from inside the user namespace of this user's containers: by this very program, through `podman unshare`.
+///
+/// # Errors
+/// It did not come to an answer; why, in words.
+pub async fn read_inside(questions: &Questions) -> Result<BTreeMap<PathBuf, Reading>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new("podman")
+        .arg("unshare")
+        .arg(program)
+        .arg("read-data")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("podman unshare: {error}"))?;
+    let text = serde_json::to_vec(questions).map_err(|error| error.to_string())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(&text).await.map_err(|error| error.to_string())?;
+    }
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let output = output.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
+    let output = output.map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+}
+
+fn read(path: &Path, engine: Engine) -> Reading {
+    let reading = match engine {
+        Engine::Sqlite => sqlite::read(path),
+        Engine::Dir => directory(path),
+    };
+    reading.unwrap_or_else(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Reading::default(),
+        kind => {
+            let is_denied = kind == ErrorKind::PermissionDenied;
+            Reading { state: State::Undetermined, why: error.to_string(), is_denied, ..Reading::default() }
+        }
+    })
+}
+
+fn directory(path: &Path) -> std::io::Result<Reading> {
+    let entries = std::fs::read_dir(path)?.count();
+    let state = if entries == 0 { State::NoTables } else { State::Populated };
+    Ok(Reading { state, size: u64::try_from(entries).unwrap_or(u64::MAX), ..Reading::default() })
+}
+
+#[cfg(test)]
+mod tests;

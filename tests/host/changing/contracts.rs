@@ -1,0 +1,157 @@
+//! Contracts of data. What would break: an apply that goes on over an empty database, a loss that nobody hears of although every table
+//! is there, a look that makes the very file it looks for, data of another user that cannot be looked at.
+
+use crate::host::Host;
+use crate::host::user::User;
+
+const STACK: &str = "\
+version: 1
+stack: s
+directories: { ~/data: {} }
+volumes: { kept: {} }
+containers:
+  webui:
+    image: \"localhost/webui:1\"
+    USER
+    ports: [\"127.0.0.1:PORT:8080\"]
+    volumes: [\"MOUNT:/app/backend/data\"]
+    healthcheck: { http: \"http://127.0.0.1:PORT/health\", interval: 200ms, start_period: 20s }
+    data:
+      - { path: PATH, engine: sqlite, min_tables: 28, tables: [user, chat] }
+";
+
+struct Bench<'u> {
+    user: &'u User,
+    port: String,
+    /// Of the database, on the host.
+    file: String,
+}
+
+impl<'u> Bench<'u> {
+    fn new(user: &'u User, mount: &str, file: &str, as_whom: &str) -> anyhow::Result<Self> {
+        user.import_image("localhost/webui:1", &["CMD [\"open-webui\"]", "ENV STAND_IN_SCHEMA_AFTER=0s"]);
+        let bench = Self { user, port: user.port(0).to_string(), file: file.to_owned() };
+        bench.write(mount, "/app/backend/data/webui.db", as_whom)?;
+        Ok(bench)
+    }
+
+    fn write(&self, mount: &str, path: &str, as_whom: &str) -> anyhow::Result<()> {
+        let stack = STACK.replace("PORT", &self.port).replace("MOUNT", mount).replace("PATH", path);
+        self.user.write("stack.yaml", stack.replace("USER", as_whom))
+    }
+
+    fn chat(&self, text: &str) {
+        let line = format!(
+            "curl -fsS --retry 20 --retry-connrefused -X POST 'http://127.0.0.1:{}/chat?text={text}'",
+            self.port
+        );
+        self.user.run(&line).ok();
+    }
+
+    fn sql(&self, sql: &str) {
+        self.user.run(&format!("sqlite3 {} '{sql}'", self.file)).ok();
+    }
+
+    /// Drift says 2, apply says 4 and does nothing, and both name this.
+    #[track_caller]
+    fn is_guarded(&self, code: &str, words: &[&str]) {
+        let before = self.user.ids();
+        let plan = self.user.stackctl(&["drift", "--format", "json"]).code(2).json();
+        let risks = plan["risks"].as_array().cloned().unwrap_or_default();
+        let changes = plan["changes"].as_array().cloned().unwrap_or_default();
+        let all =
+            risks.iter().chain(changes.iter().flat_map(|change| change["risks"].as_array().into_iter().flatten()));
+        let risk = all.into_iter().find(|risk| risk["code"] == code).unwrap_or_else(|| panic!("no {code}: {plan:#}"));
+        assert_eq!(risk["severity"], "critical", "{risk:#}");
+        let message = risk["message"].as_str().unwrap_or_default();
+        assert!(words.iter().all(|word| message.contains(word)), "{words:?} in {message}");
+        self.user.stackctl(&["apply", "-y"]).code(4);
+        assert_eq!(self.user.ids(), before);
+    }
+
+    #[track_caller]
+    fn is_in_sync(&self) {
+        let quiet = self.user.stackctl(&["drift"]).ok();
+        assert_eq!(quiet.stdout, "");
+    }
+}
+
+#[test]
+fn a_database_that_lost_something_stops_every_run_until_somebody_says_so() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts")?;
+    let bench = Bench::new(&user, "~/data", "data/webui.db", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
+    ["one", "two", "three"].iter().for_each(|text| bench.chat(text));
+    user.stackctl(&["apply", "-y"]).ok();
+
+    // A table of 28 is gone.
+    bench.sql("ALTER TABLE tag RENAME TO was_tag; DROP TABLE was_tag");
+    bench.is_guarded("DB_TABLES_MISSING", &["container.webui", "27 tables of 28", "`tag` is gone", "data/webui.db"]);
+    bench.sql("CREATE TABLE tag (id INTEGER PRIMARY KEY, text TEXT)");
+    bench.is_in_sync();
+
+    // Every table is there, and the container healthy; the chats are not.
+    bench.sql("CREATE TABLE aside AS SELECT * FROM chat; DELETE FROM chat; ALTER TABLE aside RENAME TO aside2");
+    bench.is_guarded("DB_SHRUNK", &["`chat` has no row, had 3"]);
+    bench.sql("INSERT INTO chat SELECT * FROM aside2; DROP TABLE aside2");
+    bench.is_in_sync();
+    // What a user deletes by and by is no drift.
+    bench.sql("DELETE FROM chat WHERE id = 1");
+    bench.is_in_sync();
+
+    // Whether it runs or not: 270 KB, no table, nothing said by its size.
+    user.run("systemctl --user stop podman-s-webui.service && mv data/webui.db data/away.db").ok();
+    bench.is_guarded("DB_MISSING", &["had 28 tables with 3 rows"]);
+    for verb in ["plan", "drift", "status", "graph", "validate"] {
+        user.stackctl(&[verb]);
+    }
+    user.run("test ! -e data/webui.db").ok();
+    bench.sql("CREATE TABLE x (a); INSERT INTO x VALUES (zeroblob(260000)); DROP TABLE x");
+    bench.is_guarded("DB_EMPTY", &["without any table", "had 28 tables with 3 rows"]);
+    for (make, code) in [
+        ("head -c 270336 /dev/zero > data/webui.db", "DB_NOT_SQLITE"),
+        ("yes garbage | head -c 5000 > data/webui.db", "DB_NOT_SQLITE"),
+        (": > data/webui.db", "DB_EMPTY"),
+    ] {
+        user.run(make).ok();
+        let before = user.run("sha256sum data/webui.db").ok().stdout;
+        bench.is_guarded(code, &[]);
+        assert_eq!(user.run("sha256sum data/webui.db").ok().stdout, before);
+    }
+    assert_eq!(user.unit("podman-s-webui.service", "ActiveState"), "inactive", "nothing was started on it");
+
+    // Another guard, or another address, lets nothing pass; this one does, for this run.
+    user.stackctl(&["apply", "-y", "--accept", "DB_SHRUNK:container.webui"]).code(4);
+    user.stackctl(&["apply", "-y", "--accept", "DB_EMPTY:container.other"]).code(64);
+    user.run("mv data/away.db data/webui.db").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
+    bench.sql("DELETE FROM chat");
+    user.stackctl(&["apply", "-y"]).code(4);
+    user.stackctl(&["apply", "-y", "--accept", "DB_SHRUNK:container.webui"]).ok();
+    bench.is_in_sync();
+    Ok(())
+}
+
+#[test]
+fn what_another_user_of_the_container_owns_is_read_from_inside() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-inside")?;
+    let bench = Bench::new(&user, "kept", "", "user: \"1000:1000\"")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_kept").ok().line().to_owned();
+    bench.chat("hello");
+    user.run(&format!("podman unshare sh -c 'chmod 700 {place} && chmod 600 {place}/webui.db'")).ok();
+    user.run(&format!("cat {place}/webui.db")).code(1);
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
+    user.run(&format!("podman unshare sqlite3 {place}/webui.db 'DELETE FROM chat'")).ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DB_SHRUNK") && told.contains("had 1"), "{told}");
+
+    // What nothing keeps, no contract holds.
+    bench.write("kept", "/var/lib/app.db", "")?;
+    let told = user.stackctl(&["plan"]).code(65).stderr;
+    assert!(told.contains("/var/lib/app.db lies on no bind mount and no volume"), "{told}");
+    Ok(())
+}
