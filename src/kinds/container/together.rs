@@ -47,7 +47,7 @@ pub(super) fn composed(members: Vec<Phases>, observed: &Observed) -> Vec<Step> {
     steps.extend(forwards(&members, |member| &member.order));
     if let Some(first) = steps.first_mut() {
         first.undo.extend(backwards(&members, |member| &member.away));
-        first.undo.extend(forwards(&members, |member| &member.back));
+        first.undo.extend(names_first(forwards(&members, |member| &member.back)));
     }
     let make = steps.len();
     steps.extend(forwards(&members, |member| &member.make));
@@ -97,6 +97,12 @@ fn tenants_first(mut steps: Vec<Step>, observed: &Observed) -> Vec<Step> {
         sorted.push(steps.remove(first));
     }
     sorted
+}
+
+/// All of them have their names again before the first is started: it may start whom it lived with when the file said otherwise.
+fn names_first(mut effects: Vec<Effect>) -> Vec<Effect> {
+    effects.sort_by_key(|effect| !matches!(effect, Effect::Podman(Podman::RenameContainer { .. })));
+    effects
 }
 
 fn forwards<T: Clone>(members: &[Phases], part: impl Fn(&Phases) -> &Vec<T>) -> Vec<T> {
