@@ -56,8 +56,10 @@ pub(super) fn composed(members: Vec<Phases>, observed: &Observed) -> Vec<Step> {
     steps.extend(backwards(&members, |member| &member.park));
     let start = steps.len();
     steps.extend(forwards(&members, |member| &member.start));
-    let (away, back) =
-        (backwards(&members, |member| &member.away_of_start), forwards(&members, |member| &member.back_of_start));
+    let (away, back) = (
+        backwards(&members, |member| &member.away_of_start),
+        names_first(forwards(&members, |member| &member.back_of_start)),
+    );
     // Who comes back may live with one that is parked for its successor: after that has its name again.
     if let Some(first) = steps.get_mut(start).filter(|_| stop < start) {
         first.undo.extend(away.iter().cloned());
