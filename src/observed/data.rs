@@ -1,6 +1,7 @@
 //! What lies where data is to survive: asked by path on the host, read without opening, locking or changing anything of its owner's.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +45,31 @@ pub struct Reading {
     /// Only the `-wal` holds part of it.
     pub wal_pending: bool,
     pub why: String,
+    /// Which directory it lies in: inode and time of birth, since a number is given again. Empty where it is not known.
+    #[serde(default)]
+    pub root: String,
     /// This user may not read it.
     #[serde(skip)]
     pub is_denied: bool,
+}
+
+/// What a running container has on a bind mount, against what lies at its source by now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LiveMount {
+    Same,
+    /// The directory was removed under it.
+    Deleted {
+        /// Its path in its file system.
+        was: String,
+        /// Files that its first process still holds open: name in the container -> descriptor.
+        held: BTreeMap<String, PathBuf>,
+    },
+    /// Another one lies there by now, or none.
+    Replaced {
+        /// Where that which the container has lies in its file system.
+        lies_at: String,
+    },
+    Unknown(String),
 }
 
 impl Reading {

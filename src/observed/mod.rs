@@ -85,6 +85,8 @@ pub struct Observed {
     pub facts: Facts,
     /// Of what must survive, by path on the host.
     pub data: BTreeMap<PathBuf, data::Reading>,
+    /// By container, then by target.
+    pub mounts: BTreeMap<String, BTreeMap<String, data::LiveMount>>,
     /// Guards that the user lets pass in this run: code and address.
     pub accepted: BTreeSet<(String, Address)>,
     /// What could not be listed at all, with the reason: everything of that sort is Unknown.

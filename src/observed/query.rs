@@ -55,7 +55,18 @@ pub struct Query {
     pub probes: BTreeMap<Address, Readiness>,
     /// What must survive, by its path on the host.
     pub data: BTreeSet<(PathBuf, Engine)>,
+    /// Bind mounts that are to be looked at in the running container, by its name.
+    pub mounts: BTreeMap<String, Mounts>,
     pub host: bool,
     /// Search path of the units, in which `newuidmap` is looked for.
     pub unit_path: Vec<PathBuf>,
+}
+
+/// Bind mounts of one container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mounts {
+    /// Target -> source.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// Something of it must survive: it is looked at in a large stack as well.
+    pub is_contracted: bool,
 }

@@ -41,7 +41,7 @@ pub fn restart(inputs: &Inputs<'_>, named: &BTreeSet<Address>) -> Plan {
                     reasons: vec![reason],
                     steps: resource.steps(&found, observed, &neighbours),
                     attributes: found.attributes,
-                    risks: Vec::new(),
+                    risks: resource.conflicts(observed),
                     after: Vec::new(),
                 });
             }

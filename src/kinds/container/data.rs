@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::{Container, MountSource};
 use crate::change::{Risk, Severity};
 use crate::diagnostic::{Diagnostics, Span};
-use crate::observed::data::{Engine, Reading, State};
+use crate::observed::data::{Engine, LiveMount, Reading, State};
+use crate::observed::query::Mounts;
 use crate::observed::{Observed, Query};
 use crate::stack::forms::{self, Described, Form, Map, TEXTS, key};
 use crate::stack::yaml::Node;
@@ -119,6 +120,61 @@ pub(super) fn query(container: &Container, observed: &Observed, query: &mut Quer
     query.data.extend(asked);
 }
 
+/// A small stack is looked at whole; of a large one, what has a contract, unless all is inspected.
+pub(super) fn query_mounts(container: &Container, query: &mut Query) {
+    let binds = container.mounts.iter().filter_map(|(target, mount)| match &mount.source {
+        MountSource::Bind(source) => Some((target.clone(), source.clone())),
+        MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => None,
+    });
+    let mounts = Mounts { sources: binds.collect(), is_contracted: !container.data.is_empty() };
+    if !mounts.sources.is_empty() {
+        query.mounts.insert(container.name.clone(), mounts);
+    }
+}
+
+/// What it goes on with is not what lies at its source any more: whatever stops it, loses that.
+fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
+    let live = observed.mounts.get(&container.name).into_iter().flatten();
+    let risk = |(target, seen): (&String, &LiveMount)| {
+        let source = match &container.mounts.get(target)?.source {
+            MountSource::Bind(source) => source.display().to_string(),
+            MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => return None,
+        };
+        let address = &container.address;
+        let (code, message, mut remedies) = match seen {
+            LiveMount::Same | LiveMount::Unknown(_) => return None,
+            LiveMount::Deleted { was: _, held } => (
+                "MOUNT_SOURCE_DELETED",
+                format!("{address}: {source} was removed while {target} of the running container is on it"),
+                held.iter()
+                    .map(|(file, descriptor)| format!("  cp -n {} ./{}", descriptor.display(), file_name(file)))
+                    .collect(),
+            ),
+            LiveMount::Replaced { lies_at } => (
+                "MOUNT_SOURCE_REPLACED",
+                format!(
+                    "{address}: {target} of the running container is on {lies_at}, and not on what lies at {source} now"
+                ),
+                vec![format!("Move {lies_at} back to {source}; the container goes on with it.")],
+            ),
+        };
+        let first = match seen {
+            LiveMount::Deleted { held, .. } if held.is_empty() => {
+                "Do not stop it: what it still holds is gone with it. Copy out what it can still show, then put it back."
+            }
+            LiveMount::Deleted { .. } => "Do not stop it before what it still holds open is copied out:",
+            _ => "Do not stop it: started again, it begins with what lies there now.",
+        };
+        remedies.insert(0, first.to_owned());
+        Some(Risk { code, severity: Severity::Critical, message, remedies })
+    };
+    live.filter_map(risk).collect()
+}
+
+fn file_name(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}
+
 fn last_good(container: &Container, contract: &Contract, observed: &Observed) -> Option<Reading> {
     let fact = observed.facts.get(FACT, &container.address)?.get(&contract.path)?;
     serde_json::from_value(fact.clone()).ok()
@@ -148,7 +204,8 @@ fn is_accepted(container: &Container, code: &'static str, observed: &Observed) -
 }
 
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
-    let all = container.data.iter().flat_map(|contract| judge(container, contract, observed));
+    let of_data = container.data.iter().flat_map(|contract| judge(container, contract, observed));
+    let all = mounts(container, observed).into_iter().chain(of_data);
     let weighed = all.map(|mut risk| {
         if risk.severity == Severity::Critical {
             match is_accepted(container, risk.code, observed) {
@@ -178,7 +235,14 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
         message: format!("{}: {} ({}) {what}", container.address, contract.path, place.display()),
         remedies: look_for_it(container, severity),
     };
-    match (reading.state, contract.engine) {
+    let moved = before
+        .as_ref()
+        .is_some_and(|before| !before.root.is_empty() && !reading.root.is_empty() && before.root != reading.root);
+    let root_changed = moved.then(|| {
+        let what = "lies in another directory than at the last good reading, under the same path".to_owned();
+        risk("DATA_ROOT_IDENTITY_CHANGED", Severity::Critical, what)
+    });
+    let content = match (reading.state, contract.engine) {
         (State::Absent, _) if contract.must_exist || before.is_some() => {
             vec![risk("DB_MISSING", Severity::Critical, format!("is not there{had}"))]
         }
@@ -201,11 +265,12 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
         }
         (State::Unused | State::Populated, _) => {
             let missing = missing(contract, reading, before.as_ref());
-            let shrunk = shrunk(contract, reading, before.as_ref());
+            let shrunk = shrunk(contract, reading, before.as_ref(), moved);
             let missing = missing.map(|what| risk("DB_TABLES_MISSING", Severity::Critical, what));
             missing.into_iter().chain(shrunk.map(|(weight, what)| risk("DB_SHRUNK", weight, what))).collect()
         }
-    }
+    };
+    root_changed.into_iter().chain(content).collect()
 }
 
 fn had(before: &Reading) -> String {
@@ -243,8 +308,9 @@ fn missing(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> 
     }
 }
 
-/// A table that had rows and has none, or hardly any of all that there were. What a user deletes is told, and is no drift.
-fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> Option<(Severity, String)> {
+/// A table that had rows and has none, or hardly any of all that there were, or fewer in another directory. What a user deletes by and
+/// by is told, and is no drift.
+fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>, moved: bool) -> Option<(Severity, String)> {
     let is_whole = reading.tables.values().all(Option::is_some);
     let rows = reading.rows();
     let before_rows = before.map(Reading::rows);
@@ -268,7 +334,9 @@ fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> O
     let sum = |pick: fn(&(&String, u64, u64)) -> u64| counted.iter().map(pick).sum::<u64>();
     let (had, has) = (sum(|(_, had, _)| *had), sum(|(_, _, has)| *has));
     match has {
-        has if has * SHRUNK_BELOW < had => Some((Severity::Critical, format!("has {has} rows, had {had}"))),
+        has if has * SHRUNK_BELOW < had || (moved && has < had) => {
+            Some((Severity::Critical, format!("has {has} rows, had {had}")))
+        }
         has if has < had => Some((Severity::Info, format!("has {has} rows, had {had}"))),
         _ => None,
     }

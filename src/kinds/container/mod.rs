@@ -393,6 +393,7 @@ impl Resource for Container {
         query.listeners |= !self.ports.is_empty();
         gpu::query(self, query);
         data::query(self, &Observed::default(), query);
+        data::query_mounts(self, query);
         query.files.extend(self.old_unit().map(|unit| self.context.unit_directory.join(unit)));
     }
 

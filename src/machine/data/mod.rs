@@ -7,9 +7,10 @@ mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -66,13 +67,22 @@ fn read(path: &Path, engine: Engine) -> Reading {
         Engine::Sqlite => sqlite::read(path),
         Engine::Dir => directory(path),
     };
-    reading.unwrap_or_else(|error| match error.kind() {
+    let root = if engine == Engine::Dir { Some(path) } else { path.parent() };
+    let root = root.map(identity).unwrap_or_default();
+    let reading = reading.unwrap_or_else(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Reading::default(),
         kind => {
             let is_denied = kind == ErrorKind::PermissionDenied;
             Reading { state: State::Undetermined, why: error.to_string(), is_denied, ..Reading::default() }
         }
-    })
+    });
+    Reading { root, ..reading }
+}
+
+fn identity(directory: &Path) -> String {
+    let Ok(found) = std::fs::metadata(directory) else { return String::new() };
+    let born = found.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    format!("{}:{}", found.ino(), born.map(|born| born.as_nanos()).unwrap_or_default())
 }
 
 fn directory(path: &Path) -> std::io::Result<Reading> {

@@ -7,6 +7,7 @@ mod cgroups;
 mod diag;
 mod facts;
 mod holder;
+mod mounts;
 mod sockets;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use std::io;
 
 use crate::observed::Listener;
 pub use facts::{facts, systemd_runs};
+pub use mounts::live as live_mounts;
 
 /// Listening sockets in this network namespace, whoever holds them. Those on `owners_of_ports` are followed to their
 /// process as far as this user may look.

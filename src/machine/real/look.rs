@@ -11,7 +11,7 @@ use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, data, files, host, http};
-use crate::observed::data::Reading;
+use crate::observed::data::{LiveMount, Reading};
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
@@ -69,6 +69,7 @@ impl Real {
             look_build_sources(query),
             look_data(&query.data)
         );
+        let mounts = live_mounts(&podman.containers, query);
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
         blind.extend(host.blind);
@@ -91,6 +92,7 @@ impl Real {
             host: host.host,
             facts: crate::observed::Facts::default(),
             data,
+            mounts,
             accepted: BTreeSet::new(),
             blind,
         }
@@ -193,6 +195,19 @@ impl Real {
         };
         ProbeReading { passed, answer }
     }
+}
+
+/// Of those that run. To look is a few calls of the kernel each.
+fn live_mounts(
+    containers: &BTreeMap<String, Container>,
+    query: &Query,
+) -> BTreeMap<String, BTreeMap<String, LiveMount>> {
+    let all = query.inspect_only.is_none();
+    let running = query.mounts.iter().filter(|(_, wanted)| all || wanted.is_contracted).filter_map(|(name, wanted)| {
+        let found = containers.get(name).filter(|found| found.is_running() && found.pid > 0)?;
+        Some((name.clone(), host::live_mounts(found.pid, &wanted.sources)))
+    });
+    running.collect()
 }
 
 /// What this user may not read is asked for once more from inside the user namespace, where it may: all of it in one entry.

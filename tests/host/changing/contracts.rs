@@ -155,3 +155,47 @@ fn what_another_user_of_the_container_owns_is_read_from_inside() -> anyhow::Resu
     assert!(told.contains("/var/lib/app.db lies on no bind mount and no volume"), "{told}");
     Ok(())
 }
+
+/// The cause of the loss that this tool was made for: health stays true in each of these.
+#[test]
+fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stops_it() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-cause")?;
+    let bench = Bench::new(&user, "~/data", "data/webui.db", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    ["one", "two"].iter().for_each(|text| bench.chat(text));
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
+    let is_refused = |code: &str, words: &[&str]| {
+        bench.is_guarded(code, words);
+        user.stackctl(&["restart", "-y"]).code(4);
+        assert_eq!(user.unit("podman-s-webui.service", "ActiveState"), "active");
+    };
+
+    // Moved away, and an empty one in its place; in its place a link; and gone, with nothing in its place.
+    user.run("mv data moved && mkdir -m 700 data").ok();
+    is_refused("MOUNT_SOURCE_REPLACED", &["container.webui", "/app/backend/data", "/home/contracts-cause/moved"]);
+    is_refused("DATA_ROOT_IDENTITY_CHANGED", &["webui.db"]);
+    is_refused("DB_MISSING", &["had 28 tables with 2 rows"]);
+    user.run("rmdir data && mkdir elsewhere && ln -s elsewhere data").ok();
+    is_refused("MOUNT_SOURCE_REPLACED", &[]);
+    user.run("rm data").ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("MOUNT_SOURCE_REPLACED"), "{told}");
+    user.run("mv moved data").ok();
+    bench.is_in_sync();
+
+    // Removed with the database open: what is still held can be copied out as the plan says, and is whole.
+    user.run("cp -a data copy && rm -r data && mkdir -m 700 data").ok();
+    is_refused("MOUNT_SOURCE_DELETED", &["/home/contracts-cause/data was removed"]);
+    let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
+    let copy = plan["risks"][0]["remedies"][1].as_str().unwrap_or_default().trim().to_owned();
+    assert!(copy.starts_with("cp -n /proc/"), "{plan:#}");
+    user.run(&copy).ok();
+    assert_eq!(user.run("sqlite3 webui.db 'SELECT count(*) FROM chat'").ok().line(), "2");
+
+    // Started again on the empty one, every table is there, and all is healthy: only the last reading and the directory tell.
+    user.run("systemctl --user restart podman-s-webui.service").ok();
+    bench.chat("new");
+    is_refused("DB_SHRUNK", &["had 2"]);
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Does a running container still have on its mounts what lies at their sources? Where a directory was removed or moved under it, it
+//! goes on with the old one, and nothing else of it tells.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::observed::data::LiveMount;
+
+/// Of the process `pid`: what it has at each of these targets, whose sources on the host are given.
+pub fn live(pid: i32, wanted: &BTreeMap<String, PathBuf>) -> BTreeMap<String, LiveMount> {
+    let Ok(table) = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")) else { return BTreeMap::new() };
+    let roots: BTreeMap<String, String> = table.lines().filter_map(entry).collect();
+    let one = |(target, source): (&String, &PathBuf)| {
+        let root = roots.get(target.trim_end_matches('/'))?;
+        Some((target.clone(), judge(pid, target, source, root)))
+    };
+    wanted.iter().filter_map(one).collect()
+}
+
+/// Mount point and what of its file system lies there (proc_pid_mountinfo(5)); the last one over a point covers the others.
+fn entry(line: &str) -> Option<(String, String)> {
+    let mut words = line.split(' ').skip(3);
+    let root = unescaped(words.next()?);
+    Some((unescaped(words.next()?), root))
+}
+
+/// Spaces and the like are written as octal there.
+fn unescaped(text: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
+}
+
+fn judge(pid: i32, target: &str, source: &Path, root: &str) -> LiveMount {
+    if let Some(was) = root.strip_suffix("//deleted") {
+        return LiveMount::Deleted { was: was.to_owned(), held: held(pid, target) };
+    }
+    let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    let inside = PathBuf::from(format!("/proc/{pid}/root{target}"));
+    match (identity(&inside), identity(source)) {
+        (Ok(inside), Ok(now)) if inside == now => LiveMount::Same,
+        (Ok(_), Ok(_)) => LiveMount::Replaced { lies_at: root.to_owned() },
+        (Ok(_), Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            LiveMount::Replaced { lies_at: root.to_owned() }
+        }
+        (Err(error), _) | (_, Err(error)) => LiveMount::Unknown(error.to_string()),
+    }
+}
+
+/// Files below the target that the process still holds open although they are gone, by descriptor.
+fn held(pid: i32, target: &str) -> BTreeMap<String, PathBuf> {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeMap::new() };
+    let held = entries.flatten().filter_map(|entry| {
+        let link = std::fs::read_link(entry.path()).ok()?;
+        let file = link.to_str()?.strip_suffix(" (deleted)")?;
+        file.starts_with(target).then(|| (file.to_owned(), entry.path()))
+    });
+    held.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entry;
+
+    #[test]
+    fn an_entry_is_its_mount_point_and_what_lies_there() {
+        let line = "36 35 98:0 /home/u/my\\040data//deleted /app/data rw,noatime master:1 - ext4 /dev/root rw";
+        assert_eq!(entry(line), Some(("/app/data".to_owned(), "/home/u/my data//deleted".to_owned())));
+    }
+}
