@@ -174,6 +174,7 @@ fn what_is_printed_fits_its_schema() {
     session.file("bad.yaml", "version: 1\nstack: s\ncontaners: {}\ncontainers: { a: { image: 7 } }\n");
     for (arguments, code, name) in [
         (&["validate"][..], 0, "validate"),
+        (&["explain", "db_empty"], 0, "explain"),
         (&["validate", "--print"], 0, "validate"),
         (&["graph", "-f", "sick.yaml"], 0, "graph"),
         (&["plan"], 0, "plan"),

@@ -247,3 +247,44 @@ fn every_test_file_is_a_module() {
         }
     }
 }
+
+/// What looks like a code and is a variable of the environment, a label, or another program's word.
+const NO_CODES: &[&str] = &[
+    "CARGO_",
+    "CLICOLOR_",
+    "COMPOSE_",
+    "CONTAINER_HOST",
+    "DBUS_",
+    "NO_COLOR",
+    "PODMAN_SYSTEMD_UNIT",
+    "STACKCTL_",
+    "SUDO_",
+    "XDG_",
+];
+
+/// A code that a plan gives and nobody can look up says nothing.
+#[test]
+fn every_code_is_explained() {
+    let mut findings = Vec::new();
+    let known: Vec<&str> = stackctl::report::explain::MEANINGS.iter().map(|meaning| meaning.code).collect();
+    assert!(known.is_sorted(), "in the order of the alphabet");
+    let mut given = 0;
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("src") && !is_test(path)) {
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        // Beginnings of codes, and lists of them, are none.
+        if path.ends_with("cli/failure.rs") || path.ends_with("report/explain.rs") {
+            continue;
+        }
+        for literal in text.split('"').skip(1).step_by(2) {
+            let is_code = literal.contains('_') && literal.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            if is_code && !literal.ends_with('_') && !NO_CODES.iter().any(|prefix| literal.starts_with(prefix)) {
+                given += 1;
+                if !known.contains(&literal) {
+                    findings.push(format!("{}: {literal} is explained nowhere", path.display()));
+                }
+            }
+        }
+    }
+    assert!(given > 20, "{given} codes were found");
+    no_findings(&findings);
+}

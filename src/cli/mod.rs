@@ -10,6 +10,7 @@ pub mod args;
 pub mod carry;
 pub mod destroy;
 pub mod drift;
+pub mod explain;
 pub mod failure;
 pub mod graph;
 pub mod history;
@@ -86,6 +87,7 @@ enum Verb {
     Status(status::Args),
     History(history::Args),
     Show(show::Args),
+    Explain(explain::Args),
     Schema(schema::Args),
     Wait(wait::Args),
     ReadData(read_data::Args),
@@ -106,6 +108,7 @@ impl Verb {
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
+            Verb::Explain(args) => std::mem::take(&mut args.common),
             Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) => Common::default(),
         }
     }
@@ -123,6 +126,7 @@ impl Verb {
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),
             Verb::Show(args) => show::run(args, common, ui),
+            Verb::Explain(args) => explain::run(args, common, ui),
             Verb::Schema(args) => schema::run(args, ui),
             Verb::Wait(args) => wait::run(args, ui),
             Verb::ReadData(_) => read_data::run(ui),

@@ -7,6 +7,7 @@
 
 pub mod adopted;
 pub mod diff;
+pub mod explain;
 pub mod failure;
 pub mod graph;
 pub mod history;

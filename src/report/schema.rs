@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::adopted::AdoptedJson;
+use super::explain::ExplainJson;
 use super::failure::FailureJson;
 use super::graph::GraphJson;
 use super::history::{HistoryJson, ShowJson};
@@ -19,6 +20,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("adopt.schema.json", of::<AdoptedJson<'static>>()),
         ("error.schema.json", of::<FailureJson<'static>>()),
+        ("explain.schema.json", of::<ExplainJson<'static>>()),
         ("graph.schema.json", of::<GraphJson<'static>>()),
         ("history.schema.json", of::<HistoryJson<'static>>()),
         ("plan.schema.json", of::<PlanJson<'static>>()),

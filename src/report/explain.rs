@@ -1,0 +1,237 @@
+//! What each code means: one row a code, for people and for programs. A code that is given anywhere has a row; a test looks for them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::text::{escaped, wrapped};
+use super::words::FORMAT_VERSION;
+use crate::change::Risk;
+
+/// One code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    pub code: &'static str,
+    /// What is the matter, and why it matters.
+    pub means: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+const fn row(code: &'static str, means: &'static str, remedy: &'static str) -> Meaning {
+    Meaning { code, means, remedy }
+}
+
+/// In the order of the alphabet.
+pub const MEANINGS: &[Meaning] = &[
+    row(
+        "DATA_ROOT_IDENTITY_CHANGED",
+        "Under the path of something that must survive lies another directory than at the last good reading. It was moved, restored, or \
+         removed and made anew. What is in it may look whole and be new.",
+        "Find the old directory: where it was moved to, or a copy. Put it back; or accept the new one once.",
+    ),
+    row(
+        "DB_EMPTY",
+        "A database that must survive is a file without a byte or without a table, however large, or its directory is empty. A program \
+         that starts on it makes everything anew.",
+        "Find where the data is: another path that the program writes to, a copy, a backup. Leave the file as it is until then.",
+    ),
+    row(
+        "DB_MISSING",
+        "A database that was there at the last good reading, or that the contract wants from the first, is not there.",
+        "Find it and put it back before anything starts on an empty directory.",
+    ),
+    row(
+        "DB_NOT_SQLITE",
+        "Where a SQLite database is to be lies a file that is none: zeroes, garbage, or something else's.",
+        "Put the database back from a copy. Leave the file as it is: it may be all that is left.",
+    ),
+    row(
+        "DB_SHRUNK",
+        "Tables that had rows at the last good reading have none, or hardly any of them are left, or fewer in another directory. Every \
+         table may be there and every health check true all the same.",
+        "See whether somebody deleted them on purpose. If not, find the database that has them.",
+    ),
+    row(
+        "DB_TABLES_MISSING",
+        "A database has fewer tables than the contract wants, or not those that it names or had.",
+        "If a new version of the program renamed them, change the contract. Else find the database that has them.",
+    ),
+    row(
+        "DB_UNDETERMINED",
+        "A database could not be read: its owner holds it for itself or writes all the while, or it may not be read. Nothing is known, and \
+         nothing is done to it.",
+        "Try again when its owner is at rest.",
+    ),
+    row(
+        "GPU_MISSING",
+        "A container is to have a GPU, and this machine shows none of that sort to rootless containers.",
+        "Install its driver and the container toolkit, or say `gpu: none`.",
+    ),
+    row(
+        "HAND_OVER",
+        "Something else on this machine runs or holds what the stack file declares. The list brings together what would have to let go, \
+         in its order.",
+        "Do these steps where that is managed; the data is kept.",
+    ),
+    row(
+        "IMAGE_MISSING",
+        "An image is not here, and the stack file says that it is not to be pulled.",
+        "Pull or build it by hand, or change `pull:`.",
+    ),
+    row(
+        "LINGER_OFF",
+        "Units of this user stop at logout and stay down after a boot.",
+        "Turn lingering on with `loginctl enable-linger`.",
+    ),
+    row(
+        "MOUNT_SOURCE_DELETED",
+        "The directory that a running container has mounted was removed under it. It goes on with what it holds open; whatever stops it, \
+         loses that. Its health check may stay true.",
+        "Copy out what it still holds open before anything stops it, then put the directory back.",
+    ),
+    row(
+        "MOUNT_SOURCE_REPLACED",
+        "A running container has another directory mounted than the one that lies at its source by now: it was moved away, or a link took \
+         its place. Started again, the container begins with what lies there.",
+        "Move the directory back. The container goes on with it as if nothing had been.",
+    ),
+    row(
+        "NAMESPACE_IN_USE",
+        "A container that lives in the namespaces of one that is made anew is left out of the plan, or is not in the file: podman would \
+         never let the old one go.",
+        "Take it into the plan or into the file, or let it go.",
+    ),
+    row(
+        "NAME_NOT_FOUND",
+        "The file says `external: true` of something that is not there.",
+        "Make it by hand, or let stackctl make it by taking `external` away.",
+    ),
+    row(
+        "NAME_OWNED_BY_OTHER",
+        "A name that the stack needs belongs to somebody else: another stack, Compose, Quadlet, home-manager, or a hand.",
+        "Have its owner let go of it, choose another name, or take it over with `stackctl adopt`.",
+    ),
+    row(
+        "NEWUIDMAP_UNUSABLE",
+        "Rootless podman needs `newuidmap` with the rights to map user ids, and the units do not find one.",
+        "Install it (Debian: package uidmap; NixOS: /run/wrappers/bin comes first).",
+    ),
+    row(
+        "NO_USER_MANAGER",
+        "systemd runs, and the user manager of this user cannot be reached, or a service is declared where there is no systemd.",
+        "Log in as this user, or turn lingering on.",
+    ),
+    row(
+        "ORPHAN",
+        "Something carries this stack's label and is no longer in the file. Nothing is done about it unless you ask.",
+        "Put it back into the file, or let it go with `stackctl apply --prune`. Data stays in either case.",
+    ),
+    row(
+        "PATH_MISSING",
+        "A path of this machine that the file names is not there, and nothing declares it.",
+        "Make it, or declare it under `directories:` or `files:`.",
+    ),
+    row(
+        "PATH_NOT_A_DIRECTORY",
+        "Where a directory is to be lies something else.",
+        "Move that away, or name another path.",
+    ),
+    row(
+        "PATH_NOT_WRITABLE",
+        "A directory that something must be written to may not be written by this user.",
+        "Give it back to this user, or name another path.",
+    ),
+    row(
+        "PATH_TOO_OPEN",
+        "A file that holds secrets can be read by others.",
+        "Take their rights away with `chmod 600`.",
+    ),
+    row("PODMAN_TOO_OLD", "This podman lacks what stackctl relies on.", "Install podman 5.0 or newer."),
+    row(
+        "PODMAN_UNREACHABLE",
+        "Podman is not installed, or its API does not answer. What it has is unknown, and nothing is done about it.",
+        "Start its socket with `systemctl --user enable --now podman.socket`.",
+    ),
+    row(
+        "PORT_TAKEN",
+        "Somebody else listens on a port that the stack publishes.",
+        "Stop that program where it is managed, or publish another port.",
+    ),
+    row(
+        "UNIT_DROP_IN",
+        "A drop-in that stackctl did not write changes one of its units. It stays in force.",
+        "If it is not meant, take it away and reload systemd.",
+    ),
+    row(
+        "UNIT_OWNED_BY_OTHER",
+        "A unit that the stack needs lies there already and is somebody else's.",
+        "Take it away where it was made, or choose another name.",
+    ),
+    row(
+        "VOLUME_UNCHANGEABLE",
+        "Podman cannot change a volume that is there, and a new one would not hold its data.",
+        "Put the old values back into the file, or declare another volume and copy the data over.",
+    ),
+];
+
+/// What `explain --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Explanation")]
+pub struct ExplainJson<'a> {
+    /// Version of this format.
+    pub format_version: &'static str,
+    /// As it was asked for.
+    pub code: &'static str,
+    /// What is the matter, and why it matters.
+    pub means: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+    /// With which code `apply` ends where a critical one is seen.
+    pub exit_code: u8,
+    /// Can it be accepted for a run, with `--accept CODE:ADDRESS`?
+    pub acceptable: bool,
+    /// What is seen of it now; null where there is no stack to look at.
+    pub seen: Option<&'a [Risk]>,
+}
+
+impl<'a> ExplainJson<'a> {
+    pub fn new(meaning: &Meaning, exit_code: u8, seen: Option<&'a [Risk]>) -> Self {
+        let Meaning { code, means, remedy } = *meaning;
+        let acceptable = is_acceptable(code);
+        Self { format_version: FORMAT_VERSION, code, means, remedy, exit_code, acceptable, seen }
+    }
+}
+
+/// Guards of data; what stands in the way does not go by being accepted.
+fn is_acceptable(code: &str) -> bool {
+    ["DB_", "MOUNT_", "DATA_"].iter().any(|prefix| code.starts_with(prefix))
+}
+
+fn paragraph(text: &str) -> String {
+    wrapped(text, 0, 0).trim_end().to_owned()
+}
+
+pub fn human(explained: &ExplainJson<'_>) -> String {
+    let ExplainJson { format_version: _, code, means, remedy, exit_code, acceptable, seen } = explained;
+    let mut lines = vec![(*code).to_owned(), String::new()];
+    lines.push(paragraph(means));
+    lines.push(String::new());
+    lines.push(paragraph(&format!("What to do: {remedy}")));
+    if *acceptable {
+        lines.push(String::new());
+        lines.push(paragraph(&format!(
+            "Where it is critical, `apply` ends with {exit_code} before anything is done. If it is meant:"
+        )));
+        lines.push(format!("  stackctl apply --accept {code}:ADDRESS"));
+    }
+    if let Some(seen) = seen {
+        lines.push(String::new());
+        if seen.is_empty() {
+            lines.push("It is not seen now.".to_owned());
+        } else {
+            lines.push("Seen now:".to_owned());
+            lines.extend(seen.iter().map(|risk| format!("  {}", escaped(&risk.message))));
+        }
+    }
+    lines.join("\n") + "\n"
+}
