@@ -33,11 +33,15 @@ fn unescaped(text: &str) -> String {
 }
 
 fn judge(pid: i32, target: &str, source: &Path, root: &str) -> LiveMount {
+    let inside = PathBuf::from(format!("/proc/{pid}/root{target}"));
+    // A single file is made anew by every program that writes safely; what holds data is mounted as a directory.
+    if std::fs::metadata(&inside).is_ok_and(|found| !found.is_dir()) {
+        return LiveMount::Same;
+    }
     if let Some(was) = root.strip_suffix("//deleted") {
         return LiveMount::Deleted { was: was.to_owned(), held: held(pid, target) };
     }
     let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    let inside = PathBuf::from(format!("/proc/{pid}/root{target}"));
     match (identity(&inside), identity(source)) {
         (Ok(inside), Ok(now)) if inside == now => LiveMount::Same,
         (Ok(_), Ok(_)) => LiveMount::Replaced { lies_at: root.to_owned() },
