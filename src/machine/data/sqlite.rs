@@ -19,8 +19,6 @@ const SIDECAR_MAX: u64 = 256 << 20;
 /// Pages that are visited to count rows, of all large tables together.
 const PAGES_MAX: usize = 4_000;
 const PAGES_OF_A_SMALL_ONE: usize = 16;
-/// As deep as no tree of the format can be.
-const DEPTH_MAX: usize = 40;
 /// While its owner writes.
 const TRIES: usize = 5;
 /// The byte range of SQLite's locks (`PENDING_BYTE`, `SHARED_FIRST`).
@@ -210,7 +208,8 @@ fn journal(bytes: &[u8]) -> Option<(usize, Pages)> {
     while bytes.get(at..at + 8).is_some_and(|magic| magic == JOURNAL_MAGIC) {
         let (count, nonce) = (word(bytes, at + 8)?, word(bytes, at + 12)?);
         let sector = usize::try_from(word(bytes, at + 20)?).ok().filter(|size| (32..=65_536).contains(size))?;
-        page_size = usize::try_from(word(bytes, at + 24)?).ok().filter(|size| size.is_power_of_two())?;
+        page_size =
+            usize::try_from(word(bytes, at + 24)?).ok().filter(|size| size.is_power_of_two() && *size >= 512)?;
         at += sector;
         let mut left = count;
         while left > 0 {
@@ -313,14 +312,13 @@ impl Node {
 /// Ordinary tables by name, with their roots. SQLite's own are none of the user's.
 fn tables(database: &Database) -> Result<BTreeMap<String, u32>> {
     let mut found = BTreeMap::new();
-    let mut open = vec![(1, 0)];
-    while let Some((number, depth)) = open.pop() {
+    let (mut open, mut left) = (vec![1], PAGES_MAX);
+    while let Some(number) = open.pop() {
+        // A damaged page may lead back to itself, many times over.
+        left = left.checked_sub(1).ok_or_else(|| broken("a schema without an end"))?;
         let node = Node::read(database, number)?;
-        if depth > DEPTH_MAX {
-            return Err(broken("a tree without an end"));
-        }
         if node.is_interior() {
-            open.extend(node.children()?.into_iter().map(|child| (child, depth + 1)));
+            open.extend(node.children()?);
             continue;
         }
         for index in 0..node.cells()? {
