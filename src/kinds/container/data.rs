@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Container, MountSource};
 use crate::change::{Risk, Severity};
 use crate::diagnostic::{Diagnostics, Span};
+use crate::kinds::labels;
 use crate::observed::data::{Engine, LiveMount, Reading, State};
 use crate::observed::query::Mounts;
 use crate::observed::{Observed, Query};
@@ -135,11 +136,17 @@ pub(super) fn query_mounts(container: &Container, query: &mut Query) {
 /// What it goes on with is not what lies at its source any more: whatever stops it, loses that.
 fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
     let live = observed.mounts.get(&container.name).into_iter().flatten();
+    let made_with = observed.containers.get(&container.name).and_then(labels::applied);
+    let made_with = made_with.and_then(|spec| spec.get("volumes"));
     let risk = |(target, seen): (&String, &LiveMount)| {
         let source = match &container.mounts.get(target)?.source {
             MountSource::Bind(source) => source.display().to_string(),
             MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => return None,
         };
+        // Another source in the file is a change of the file, and no loss.
+        if made_with.is_none_or(|volumes| volumes[target]["bind"] != *source) {
+            return None;
+        }
         let address = &container.address;
         let (code, message, mut remedies) = match seen {
             LiveMount::Same | LiveMount::Unknown(_) => return None,
@@ -303,7 +310,10 @@ fn missing(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> 
             Some(format!("has {count} tables; the contract wants {}", contract.min_tables))
         }
         (true, true) => Some(format!("has {count} tables of {}: {} is gone", contract.min_tables, names(&known))),
-        (true, false) if !known.is_empty() => Some(format!("has {count} tables; {} is gone", names(&known))),
+        // As many or more, under other names, is what a new version of the program makes of it.
+        (true, false) if before.is_some_and(|before| reading.tables.len() < before.tables.len()) => {
+            Some(format!("has {count} tables; {} is gone", names(&known)))
+        }
         (true, false) => None,
     }
 }
@@ -325,8 +335,10 @@ fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>, move
     let rows_of = |name: &String| reading.tables.get(name).copied().flatten();
     let counted: Vec<(&String, u64, u64)> =
         before.tables.iter().filter_map(|(name, had)| Some((name, (*had)?, rows_of(name)?))).collect();
-    let emptied: BTreeMap<&String, u64> =
-        counted.iter().filter(|(_, had, has)| *had > 0 && *has == 0).map(|(name, had, _)| (*name, *had)).collect();
+    // Where the contract names tables, the others may come and go.
+    let counts = |name: &String| contract.tables.is_empty() || contract.tables.contains(name);
+    let emptied = counted.iter().filter(|(name, had, has)| *had > 0 && *has == 0 && counts(name));
+    let emptied: BTreeMap<&String, u64> = emptied.map(|(name, had, _)| (*name, *had)).collect();
     if !emptied.is_empty() {
         let told = emptied.iter().map(|(name, had)| format!("`{name}` has no row, had {had}"));
         return Some((Severity::Critical, told.collect::<Vec<_>>().join("; ")));

@@ -47,6 +47,7 @@ pub async fn read_inside(questions: &Questions) -> Result<BTreeMap<PathBuf, Read
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("podman unshare: {error}"))?;
     let text = serde_json::to_vec(questions).map_err(|error| error.to_string())?;

@@ -27,6 +27,10 @@ const LOCKS: std::ops::Range<u64> = 0x4000_0000..0x4000_0200;
 /// # Errors
 /// It is not there, or may not be read.
 pub(super) fn read(path: &Path) -> Result<Reading> {
+    // To open a pipe would wait for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(Reading { state: State::NotSqlite, ..Reading::default() });
+    }
     let mut last = None;
     for _ in 0..TRIES {
         let before = stamp(path)?;

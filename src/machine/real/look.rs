@@ -11,7 +11,7 @@ use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, data, files, host, http};
-use crate::observed::data::{LiveMount, Reading};
+use crate::observed::data::{LiveMount, Reading, State};
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
@@ -217,7 +217,15 @@ async fn look_data(questions: &data::Questions) -> BTreeMap<PathBuf, Reading> {
     }
     let asked = questions.clone();
     let reading = tokio::task::spawn_blocking(move || data::read_all(&asked));
-    let mut readings = reading.await.unwrap_or_default();
+    let undetermined = |why: String| {
+        let reading = Reading { state: State::Undetermined, why, ..Reading::default() };
+        questions.iter().map(|(path, _)| (path.clone(), reading.clone())).collect()
+    };
+    let mut readings: BTreeMap<PathBuf, Reading> = match tokio::time::timeout(FILES_TIMEOUT, reading).await {
+        Ok(Ok(readings)) => readings,
+        Ok(Err(error)) => undetermined(error.to_string()),
+        Err(_) => undetermined(format!("no answer within {}", http::in_words(FILES_TIMEOUT))),
+    };
     let denied = data::denied(questions, &readings);
     if !denied.is_empty() {
         match data::read_inside(&denied).await {

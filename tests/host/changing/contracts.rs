@@ -183,6 +183,17 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     assert!(told.contains("MOUNT_SOURCE_REPLACED"), "{told}");
     user.run("mv moved data").ok();
     bench.is_in_sync();
+    // Another source in the file is no loss but a change.
+    let file = user.run("cat stack.yaml").ok().stdout;
+    let without = file.split("    data:\n").next().unwrap_or_default();
+    user.write("stack.yaml", without.replace("~/data", "~/other"))?;
+    let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
+    assert_eq!((&plan["summary"]["replace"], &plan["risks"]), (&1.into(), &serde_json::json!([])), "{plan:#}");
+    assert!(
+        plan["changes"].as_array().is_some_and(|all| all.iter().all(|change| change["risks"] == serde_json::json!([])))
+    );
+    user.write("stack.yaml", &file)?;
+    bench.is_in_sync();
 
     // Removed with the database open: what is still held can be copied out as the plan says, and is whole.
     user.run("cp -a data copy && rm -r data && mkdir -m 700 data").ok();
