@@ -1,11 +1,13 @@
 //! Options that every verb takes, before or behind its name. What was typed is only typed here; what it means is said where it is
 //! used.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::address::Address;
 use crate::plan::Saved;
 
 /// The face of a result.
@@ -97,6 +99,25 @@ pub struct Consent {
     /// Work at so many changes at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub parallelism: u8,
+}
+
+/// Guards that are let pass.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Accept {
+    /// Let this guard pass in this run; may be given again
+    #[arg(long = "accept", value_name = "CODE:ADDRESS", value_parser = guard)]
+    pub accept: Vec<(String, Address)>,
+}
+
+impl Accept {
+    pub fn set(&self) -> BTreeSet<(String, Address)> {
+        self.accept.iter().cloned().collect()
+    }
+}
+
+fn guard(text: &str) -> Result<(String, Address), String> {
+    let (code, address) = text.split_once(':').ok_or("write CODE:ADDRESS, such as DB_EMPTY:container.open-webui")?;
+    Ok((code.to_owned(), address.parse().map_err(|error| format!("{error}"))?))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,6 @@
 //! `stackctl destroy`: takes the stack down and leaves its data.
 
-use super::args::{Common, Consent};
+use super::args::{Accept, Common, Consent};
 use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
@@ -14,9 +14,11 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
+    pub accept: Accept,
+    #[command(flatten)]
     pub consent: Consent,
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
-    carry::run(Wish::Destroy, args.consent, common, ui)
+    carry::run(Wish::Destroy(&args.accept), args.consent, common, ui)
 }

@@ -21,11 +21,10 @@ pub struct Args {
 pub(super) fn run(common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
-    let options = plan::Options { deep: true, ..plan::Options::default() };
+    let options = plan::Options { deep: true, layers: true, ..plan::Options::default() };
     app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings);
-        let observed = app.look(&options).await?;
-        let plan = app.plan(&observed, &options);
+        let (_, plan) = app.planned(&options, |observed| app.plan(observed, &options)).await?;
         let exit = exit(&plan);
         let wanted = app.wanted(&options);
         let view = View { plan: &plan, wanted: &wanted, all: false, kept: &[], look: ui.look() };

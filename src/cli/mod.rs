@@ -16,9 +16,11 @@ pub mod graph;
 pub mod history;
 pub mod lock;
 mod log;
+pub mod own_files;
 pub mod plan;
 pub mod read_data;
 pub mod records;
+pub mod rescue;
 pub mod restart;
 pub mod schema;
 pub mod show;
@@ -83,6 +85,7 @@ enum Verb {
     Destroy(destroy::Args),
     Drift(drift::Args),
     Restart(restart::Args),
+    Rescue(rescue::Args),
     Adopt(adopt::Args),
     Status(status::Args),
     History(history::Args),
@@ -91,6 +94,7 @@ enum Verb {
     Schema(schema::Args),
     Wait(wait::Args),
     ReadData(read_data::Args),
+    OwnFiles(own_files::Args),
 }
 
 impl Verb {
@@ -104,12 +108,13 @@ impl Verb {
             Verb::Destroy(args) => std::mem::take(&mut args.common),
             Verb::Drift(args) => std::mem::take(&mut args.common),
             Verb::Restart(args) => std::mem::take(&mut args.common),
+            Verb::Rescue(args) => std::mem::take(&mut args.common),
             Verb::Adopt(args) => std::mem::take(&mut args.common),
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
             Verb::Explain(args) => std::mem::take(&mut args.common),
-            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) => Common::default(),
+            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) | Verb::OwnFiles(_) => Common::default(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Verb {
             Verb::Destroy(args) => destroy::run(args, common, ui),
             Verb::Drift(_) => drift::run(common, ui),
             Verb::Restart(args) => restart::run(args, common, ui),
+            Verb::Rescue(args) => rescue::run(args, common, ui),
             Verb::Adopt(args) => adopt::run(args, common, ui),
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),
@@ -130,6 +136,7 @@ impl Verb {
             Verb::Schema(args) => schema::run(args, ui),
             Verb::Wait(args) => wait::run(args, ui),
             Verb::ReadData(_) => read_data::run(ui),
+            Verb::OwnFiles(_) => own_files::run(ui),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::app::{self, App, Loaded, Purpose};
-use super::args::Common;
+use super::args::{Accept, Common};
 use super::failure::{Exit, Failure, blocked, has_risks};
 use super::ui::Ui;
 use crate::address::Address;
@@ -57,14 +57,8 @@ pub struct Options {
     /// Inspect every container; in a stack of more than 50 only those are that their labels say differ
     #[arg(long)]
     deep: bool,
-    /// Let this guard pass in this run; may be given again
-    #[arg(long = "accept", value_name = "CODE:ADDRESS", value_parser = guard)]
-    accept: Vec<(String, Address)>,
-}
-
-fn guard(text: &str) -> Result<(String, Address), String> {
-    let (code, address) = text.split_once(':').ok_or("write CODE:ADDRESS, such as DB_EMPTY:container.open-webui")?;
-    Ok((code.to_owned(), address.parse().map_err(|error| format!("{error}"))?))
+    #[command(flatten)]
+    accept: Accept,
 }
 
 impl Options {
@@ -75,7 +69,7 @@ impl Options {
             && !prune
             && !check_updates
             && !deep
-            && accept.is_empty()
+            && accept.accept.is_empty()
     }
 
     /// # Errors
@@ -83,7 +77,7 @@ impl Options {
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
         let Options { all: _, targets, excludes, replace, prune, check_updates, deep, accept } = self;
         let declared = &loaded.desired.resources;
-        let accepted = accept.iter().map(|(_, address)| address);
+        let accepted = accept.accept.iter().map(|(_, address)| address);
         let mut named = [targets, excludes, replace].into_iter().flatten().chain(accepted);
         if let Some(address) = named.find(|address| !declared.contains_key(*address)) {
             let names: Vec<String> = declared.keys().map(Address::to_string).collect();
@@ -104,7 +98,8 @@ impl Options {
             prune: *prune,
             check_updates: *check_updates,
             deep: *deep,
-            accept: accept.iter().cloned().collect(),
+            layers: false,
+            accept: accept.set(),
         })
     }
 }
@@ -126,8 +121,7 @@ async fn show(
     options: &plan::Options,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
-    let observed = app.look(options).await?;
-    let plan = app.plan(&observed, options);
+    let (observed, plan) = app.planned(options, |observed| app.plan(observed, options)).await?;
     let wanted = app.wanted(options);
     let view = View { plan: &plan, wanted: &wanted, all: args.options.all, kept: &[], look: ui.look() };
     if ui.is_json() {

@@ -3,6 +3,8 @@
 
 use std::io::Read as _;
 
+use serde::de::DeserializeOwned;
+
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::machine::data;
@@ -16,12 +18,16 @@ use crate::machine::data;
 pub struct Args {}
 
 pub(super) fn run(ui: &Ui) -> Result<Exit, Failure> {
+    let questions: data::Questions = question()?;
+    ui.document(&data::read_all(&questions));
+    Ok(Exit::Done)
+}
+
+/// What the verbs that stackctl calls itself are asked on stdin.
+pub(super) fn question<T: DeserializeOwned>() -> Result<T, Failure> {
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
-        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the questions cannot be read"))?;
-    let questions: data::Questions = serde_json::from_str(&text)
-        .map_err(|error| Failure::from_error(Exit::Usage, &error).context("these are no questions"))?;
-    ui.document(&data::read_all(&questions));
-    Ok(Exit::Done)
+        .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the question cannot be read"))?;
+    serde_json::from_str(&text).map_err(|error| Failure::from_error(Exit::Usage, &error).context("this is no question"))
 }

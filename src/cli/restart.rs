@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::app::Loaded;
-use super::args::{Common, Consent};
+use super::args::{Accept, Common, Consent};
 use super::carry::{self, Wish};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
@@ -23,11 +23,13 @@ pub struct Args {
     #[arg(value_name = "ADDRESS")]
     pub addresses: Vec<String>,
     #[command(flatten)]
+    pub accept: Accept,
+    #[command(flatten)]
     pub consent: Consent,
 }
 
 pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
-    carry::run(Wish::Restart(&args.addresses), args.consent, common, ui)
+    carry::run(Wish::Restart(&args.addresses, &args.accept), args.consent, common, ui)
 }
 
 /// # Errors

@@ -135,6 +135,16 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
         Vec::new()
     }
 
+    /// What would be lost with it, were it removed or made anew: part of its conflicts.
+    fn loses(&self, _observed: &Observed) -> Vec<Risk> {
+        Vec::new()
+    }
+
+    /// Paths inside of it that are written and not missed.
+    fn ephemeral(&self) -> &[String] {
+        &[]
+    }
+
     /// What whoever stands in the way would have to do to let go; the commands in its conflicts' remedies are of these.
     fn hand_over(&self, _observed: &Observed) -> hand_over::Steps {
         hand_over::Steps::new()
@@ -308,6 +318,13 @@ pub struct Kind {
     pub owned: fn(&Observed, &str) -> Vec<Owned>,
     /// Takes one of them down, its data kept.
     pub remove: fn(&Owned, &Observed, &Context) -> Steps,
+    /// What would be lost with one of them that no longer stands in the file.
+    pub loses: fn(&Owned, &Observed) -> Vec<Risk>,
+}
+
+/// What can be made anew as it was.
+pub fn loses_nothing(_owned: &Owned, _observed: &Observed) -> Vec<Risk> {
+    Vec::new()
 }
 
 /// One entry of a section, with its key, to the resources that it declares.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::probe::Readiness;
 
 pub use podman::{
-    BuildSource, ContainerCreate, Containerfile, Endpoint, ImageBuild, NetworkCreate, SecretCreate, SecretSource,
-    VolumeCreate,
+    BuildSource, ContainerCreate, Containerfile, CopyOut, Endpoint, ImageBuild, NetworkCreate, SecretCreate,
+    SecretSource, VolumeCreate,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,8 @@ pub enum Podman {
     RemoveContainer {
         name: String,
     },
+    /// Nothing in the container is touched.
+    CopyOut(Box<CopyOut>),
     /// Gives an image another name, so that a prune leaves it. One that is gone is left at that.
     TagImage {
         id: String,
@@ -227,6 +229,7 @@ impl fmt::Display for Podman {
             Podman::UnpauseContainer { name } => write!(f, "unpause container {name}"),
             Podman::RenameContainer { from, to } => write!(f, "rename container {from} to {to}"),
             Podman::RemoveContainer { name } => write!(f, "remove container {name}"),
+            Podman::CopyOut(copy) => write!(f, "copy out of {} to {}", copy.container, copy.to.display()),
             Podman::TagImage { id, reference } => write!(f, "tag image {:.12} as {reference}", id),
             Podman::UntagImage { reference } => write!(f, "untag image {reference}"),
             Podman::CreateSecret(secret) => write!(f, "create secret {}", secret.name),

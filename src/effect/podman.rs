@@ -111,6 +111,41 @@ pub struct SecretMount {
     pub mode: u32,
 }
 
+/// Copies files out of a container, running or not, into a directory that is made for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyOut {
+    pub container: String,
+    /// It, and no later one of its name.
+    pub id: String,
+    /// Of its first process, where it runs.
+    pub pid: Option<i32>,
+    pub sources: Vec<CopySource>,
+    /// Nothing is there yet.
+    pub to: PathBuf,
+    /// How the container's ids lie in the user namespace of all of this user's: `(container, namespace, count)`; none where they are
+    /// the same.
+    pub uids: Vec<(u32, u32, u32)>,
+    pub gids: Vec<(u32, u32, u32)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySource {
+    /// In the container.
+    pub path: String,
+    pub via: Via,
+}
+
+/// How what lies at a path is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// Podman's own.
+    Archive,
+    /// The root of its process, where podman would show what lies at the source of a mount by now.
+    Root { pid: i32 },
+    /// What its process holds open, where it has no name any more.
+    Descriptor(PathBuf),
+}
+
 /// How a container is attached to a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {

@@ -5,10 +5,13 @@
 //! compiler. What a call means is decided elsewhere; here it is made, and its answer or failure is told.
 
 pub mod clock;
+pub mod copy_out;
 pub mod data;
 pub mod files;
 pub mod host;
 pub mod http;
+pub mod inside;
+pub mod layer;
 pub mod podman;
 pub mod real;
 pub mod systemd;

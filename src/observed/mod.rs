@@ -5,8 +5,10 @@
 //! leads to an action).
 
 mod containers;
+pub mod copied;
 pub mod data;
 pub mod host;
+pub mod layer;
 pub mod paths;
 pub mod podman;
 pub mod query;
@@ -87,6 +89,8 @@ pub struct Observed {
     pub data: BTreeMap<PathBuf, data::Reading>,
     /// By container, then by target.
     pub mounts: BTreeMap<String, BTreeMap<String, data::LiveMount>>,
+    /// What containers wrote outside their mounts, by name; filled where asked for.
+    pub layers: BTreeMap<String, Seen<layer::Layer>>,
     /// Guards that the user lets pass in this run: code and address.
     pub accepted: BTreeSet<(String, Address)>,
     /// What could not be listed at all, with the reason: everything of that sort is Unknown.

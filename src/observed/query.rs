@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::data::Engine;
+use super::layer::Wanted;
 use super::paths::PathSet;
 use crate::address::Address;
 use crate::effect::BuildSource;
@@ -57,6 +58,8 @@ pub struct Query {
     pub data: BTreeSet<(PathBuf, Engine)>,
     /// Bind mounts that are to be looked at in the running container, by its name.
     pub mounts: BTreeMap<String, Mounts>,
+    /// Containers whose own layers are looked at, by name.
+    pub layers: BTreeMap<String, Wanted>,
     pub host: bool,
     /// Search path of the units, in which `newuidmap` is looked for.
     pub unit_path: Vec<PathBuf>,

@@ -29,7 +29,8 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     });
     let renamed = inputs.desired.renamed();
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
-        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _, accept: _ } = inputs.options;
+        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _, layers: _, accept: _ } =
+            inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
             && !renamed.contains_key(&owned.address)
@@ -70,7 +71,9 @@ pub(super) fn prune(plan: &mut Plan, inputs: &Inputs<'_>) {
     let hosts = hosts(&going, inputs.observed);
     for (kind, owned) in going {
         let steps = (kind.remove)(&owned, inputs.observed, inputs.context);
-        gone.insert(owned.address.clone(), removal(owned.address, steps, "it is no longer in the stack file"));
+        let risks = (kind.loses)(&owned, inputs.observed);
+        let removal = removal(owned.address, steps, "it is no longer in the stack file");
+        gone.insert(removal.address.clone(), Change { risks, ..removal });
     }
     let mut afters = dependents(&Resources::default(), &gone);
     let is_changed = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
@@ -206,7 +209,11 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
             continue;
         }
         let steps = (kind.remove)(owned, inputs.observed, inputs.context);
-        gone.insert(address.clone(), removal(address, steps, "the stack is taken down"));
+        let risks = match resources.get(&address) {
+            Some(resource) => resource.loses(inputs.observed),
+            None => (kind.loses)(owned, inputs.observed),
+        };
+        gone.insert(address.clone(), Change { risks, ..removal(address, steps, "the stack is taken down") });
     }
     for resource in resources.values().filter(|resource| inputs.kind(resource.address()).holds_data) {
         let address = resource.address();

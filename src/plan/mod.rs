@@ -16,7 +16,8 @@ mod saved;
 mod together;
 
 use crate::address::Address;
-use crate::change::{Action, Change, Risk, Severity};
+use crate::change::{Action, Change, Risk, Severity, Step};
+use crate::effect::{Effect, Podman};
 
 pub use going::destroy;
 pub use inputs::Inputs;
@@ -88,6 +89,12 @@ impl Plan {
             replace: count(|action| action == Action::Replace),
             destroy: count(|action| action == Action::Delete),
         }
+    }
+
+    /// Whose containers are removed on the way, be it for another one of the name.
+    pub fn letting_go(&self) -> impl Iterator<Item = &Address> {
+        let removes = |step: &Step| matches!(step.effect, Effect::Podman(Podman::RemoveContainer { .. }));
+        self.changes.iter().filter(move |change| change.steps.all().any(removes)).map(|change| &change.address)
     }
 
     /// Every risk, of the plan and of its changes, with the address where it has one.

@@ -20,6 +20,8 @@ pub struct Options {
     pub check_updates: bool,
     /// Every container is inspected, however many there are.
     pub deep: bool,
+    /// What every container wrote outside its mounts is looked at, and not only of those that go.
+    pub layers: bool,
     /// Guards that the user lets pass: code and address.
     pub accept: BTreeSet<(String, Address)>,
 }

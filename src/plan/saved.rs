@@ -57,7 +57,8 @@ impl Saved {
     pub fn new(plan: &Plan, inputs: &Inputs<'_>, asked: Asked) -> Self {
         let secrets = &inputs.context.secrets;
         let resources = &inputs.desired.resources;
-        let Options { targets, excludes, replace, prune, check_updates, deep, accept } = inputs.options.clone();
+        let Options { targets, excludes, replace, prune, check_updates, deep, layers: _, accept } =
+            inputs.options.clone();
         let object = |address: &Address| {
             let resource = &resources[address];
             let ids =
@@ -101,6 +102,7 @@ impl Saved {
             check_updates: self.check_updates,
             deep: self.deep,
             accept: self.accept.clone(),
+            layers: false,
         }
     }
 

@@ -63,6 +63,12 @@ pub const MEANINGS: &[Meaning] = &[
         "Try again when its owner is at rest.",
     ),
     row(
+        "EPHEMERAL_DATA",
+        "A container keeps something outside its mounts: in its own layer, which goes with it whenever it is replaced or removed. A \
+         database there, or a file that grows, stops the run; keys and files that are held open are warned of.",
+        "Copy it out with `stackctl rescue`, then mount a directory or a volume over the place. What may go is listed in `ephemeral:`.",
+    ),
+    row(
         "GPU_MISSING",
         "A container is to have a GPU, and this machine shows none of that sort to rootless containers.",
         "Install its driver and the container toolkit, or say `gpu: none`.",
@@ -158,6 +164,12 @@ pub const MEANINGS: &[Meaning] = &[
         "Stop that program where it is managed, or publish another port.",
     ),
     row(
+        "STATEFUL_PATH_NOT_MOUNTED",
+        "A program has a database open where nothing is mounted, or its image says that a path holds state and the stack file mounts \
+         nothing there.",
+        "Mount a directory or a volume there, or let the program write to one that is mounted. What may go is listed in `ephemeral:`.",
+    ),
+    row(
         "UNIT_DROP_IN",
         "A drop-in that stackctl did not write changes one of its units. It stays in force.",
         "If it is not meant, take it away and reload systemd.",
@@ -204,7 +216,7 @@ impl<'a> ExplainJson<'a> {
 
 /// Guards of data; what stands in the way does not go by being accepted.
 fn is_acceptable(code: &str) -> bool {
-    ["DB_", "MOUNT_", "DATA_"].iter().any(|prefix| code.starts_with(prefix))
+    ["DB_", "MOUNT_", "DATA_", "EPHEMERAL_"].iter().any(|prefix| code.starts_with(prefix))
 }
 
 fn paragraph(text: &str) -> String {

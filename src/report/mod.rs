@@ -14,6 +14,7 @@ pub mod history;
 pub mod kept;
 pub mod plan;
 pub mod progress;
+pub mod rescued;
 pub mod run;
 pub mod schema;
 pub mod status;

@@ -11,6 +11,7 @@ use super::failure::FailureJson;
 use super::graph::GraphJson;
 use super::history::{HistoryJson, ShowJson};
 use super::plan::PlanJson;
+use super::rescued::RescuedJson;
 use super::run::RunJson;
 use super::status::StatusJson;
 use super::valid::ValidJson;
@@ -19,6 +20,7 @@ use super::valid::ValidJson;
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("adopt.schema.json", of::<AdoptedJson<'static>>()),
+        ("rescue.schema.json", of::<RescuedJson>()),
         ("error.schema.json", of::<FailureJson<'static>>()),
         ("explain.schema.json", of::<ExplainJson<'static>>()),
         ("graph.schema.json", of::<GraphJson<'static>>()),

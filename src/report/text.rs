@@ -150,19 +150,7 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
-/// `1.2 GB`, in powers of a thousand as `df -H` and the registries count.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let (mut tenths, mut unit) = (bytes / 100, 0);
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1_000;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
+pub use crate::change::in_bytes as size;
 
 /// The two greatest units that count: `45 s`, `3 min 20 s`, `5 h 2 min`, `12 d 4 h`.
 pub fn duration(duration: Duration) -> String {

@@ -7,6 +7,7 @@ mod contracts;
 mod converging;
 mod destroying;
 mod drift;
+mod ephemeral;
 mod faults;
 mod fields;
 mod files;

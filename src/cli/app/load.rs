@@ -138,7 +138,7 @@ fn resolve(
     secrets: Secrets,
     diagnostics: &mut Diagnostics,
 ) -> Resolved {
-    let Surroundings { environment, unit_directory, runtime_directory, state: _ } = surroundings;
+    let Surroundings { environment, unit_directory, runtime_directory, state: _, data: _ } = surroundings;
     let context = Context {
         stack: stack.on_machine().to_owned(),
         home: environment.home.clone(),

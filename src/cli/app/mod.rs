@@ -8,6 +8,7 @@
 
 mod load;
 mod renamed;
+mod rescue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use load::{Loaded, Purpose, as_one_file, load, stack_schema};
+pub use rescue::rescued;
 
 use super::args::Common;
 use super::failure::{Exit, Failure};
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub runtime_directory: PathBuf,
     /// `~/.local/state`.
     pub state: PathBuf,
+    /// `~/.local/share`.
+    pub data: PathBuf,
 }
 
 /// # Errors
@@ -76,6 +80,7 @@ pub fn surroundings() -> Result<Surroundings, Failure> {
     let directory = |name: &str| vars.get(name).filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
     let config = directory("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     let state = directory("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+    let data = directory("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
     if rustix::process::geteuid().is_root() && vars.contains_key("SUDO_UID") {
         return Err(Failure::new(Exit::Failed, "stackctl was run as root through sudo")
             .hint("It works on the containers and units of the user who runs it; run it as yourself, without sudo."));
@@ -85,6 +90,7 @@ pub fn surroundings() -> Result<Surroundings, Failure> {
         unit_directory: config.join("systemd/user"),
         runtime_directory: RealOptions::of_environment(None, |name| std::env::var_os(name)).runtime_dir,
         state,
+        data,
     })
 }
 
@@ -405,6 +411,39 @@ impl<M: Observe, R: Memory> App<M, R> {
     /// # Errors
     /// What is remembered cannot be read.
     pub async fn look(&self, options: &plan::Options) -> Result<Observed, Failure> {
+        Ok(self.look_in_rounds(options).await?.1)
+    }
+
+    /// Looks, plans, and looks once more where containers go: at what they wrote outside their mounts, which goes with them.
+    ///
+    /// # Errors
+    /// What is remembered cannot be read.
+    pub async fn planned(
+        &self,
+        options: &plan::Options,
+        make: impl Fn(&Observed) -> Plan,
+    ) -> Result<(Observed, Plan), Failure> {
+        let (mut query, observed) = self.look_in_rounds(options).await?;
+        let plan = make(&observed);
+        let going: BTreeSet<&Address> = plan.letting_go().collect();
+        for found in observed.containers.values().filter(|found| labels::belongs_to(&found.labels, &query.stack)) {
+            let Some(address) = labels::address(&found.labels) else { continue };
+            if options.layers || going.contains(&address) {
+                let ephemeral = self.desired.resources.get(&address).map(|resource| resource.ephemeral());
+                let wanted = kinds::container::wanted_of_layer(ephemeral.unwrap_or_default());
+                query.layers.insert(found.name.clone(), wanted);
+            }
+        }
+        if query.layers.is_empty() {
+            return Ok((observed, plan));
+        }
+        let mut observed = self.observe(&query).await?;
+        observed.accepted.clone_from(&options.accept);
+        let plan = make(&observed);
+        Ok((observed, plan))
+    }
+
+    async fn look_in_rounds(&self, options: &plan::Options) -> Result<(Query, Observed), Failure> {
         let mut query = self.query(options);
         let mut observed = self.observe(&query).await?;
         for _ in 1..ROUNDS_MAX {
@@ -417,7 +456,7 @@ impl<M: Observe, R: Memory> App<M, R> {
             observed = self.observe(&query).await?;
         }
         observed.accepted.clone_from(&options.accept);
-        Ok(observed)
+        Ok((query, observed))
     }
 
     /// One look, with what is remembered.

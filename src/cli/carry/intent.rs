@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Goal, offer, out, unconfirmed};
 use crate::address::Address;
 use crate::cli::app::{self, App, Loaded, Purpose};
-use crate::cli::args::{Common, Consent};
+use crate::cli::args::{Accept, Common, Consent};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::plan::Options;
 use crate::cli::records::Memory;
@@ -26,9 +26,9 @@ pub enum Wish<'a> {
         plan: &'a Saved,
         all: bool,
     },
-    Destroy,
+    Destroy(&'a Accept),
     /// These, or all.
-    Restart(&'a [String]),
+    Restart(&'a [String], &'a Accept),
 }
 
 /// How the plan is made, and what is said around it.
@@ -37,9 +37,9 @@ pub(super) enum Intent {
     /// As the stack file says; `all` shows what needs nothing, too.
     Apply { all: bool, options: plan::Options, saved: Option<Box<Saved>> },
     /// Nothing is left but data.
-    Destroy,
+    Destroy(plan::Options),
     /// As they are; all of them where none is named.
-    Restart(BTreeSet<Address>),
+    Restart(BTreeSet<Address>, plan::Options),
 }
 
 impl Wish<'_> {
@@ -51,10 +51,14 @@ impl Wish<'_> {
             Wish::Saved { plan, all } => {
                 Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) })
             }
-            Wish::Destroy => Ok(Intent::Destroy),
-            Wish::Restart(names) => Ok(Intent::Restart(restart::chosen(names, loaded)?)),
+            Wish::Destroy(accept) => Ok(Intent::Destroy(accepting(accept))),
+            Wish::Restart(names, accept) => Ok(Intent::Restart(restart::chosen(names, loaded)?, accepting(accept))),
         }
     }
+}
+
+fn accepting(accept: &Accept) -> plan::Options {
+    plan::Options { accept: accept.set(), ..plan::Options::default() }
 }
 
 /// The plan, and what it was made from.
@@ -69,15 +73,16 @@ impl Intent {
     fn plan<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, options),
-            Intent::Destroy => app.destroy_plan(observed),
-            Intent::Restart(named) => app.restart_plan(observed, named),
+            Intent::Destroy(_) => app.destroy_plan(observed),
+            Intent::Restart(named, _) => app.restart_plan(observed, named),
         }
     }
 
-    fn options(&self) -> plan::Options {
+    fn options(&self) -> &plan::Options {
         match self {
-            Intent::Apply { all: _, options, saved: _ } => options.clone(),
-            Intent::Destroy | Intent::Restart(_) => plan::Options::default(),
+            Intent::Apply { all: _, options, saved: _ } | Intent::Destroy(options) | Intent::Restart(_, options) => {
+                options
+            }
         }
     }
 
@@ -85,14 +90,13 @@ impl Intent {
     fn plan_again<M, R>(&self, app: &App<M, R>, done: &Plan, observed: &Observed) -> Plan {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, &options.once_done()),
-            Intent::Destroy => app.destroy_plan(observed),
-            Intent::Restart(_) => plan::still_down(app.plan(observed, &plan::Options::default()), done),
+            Intent::Destroy(_) => app.destroy_plan(observed),
+            Intent::Restart(..) => plan::still_down(app.plan(observed, &plan::Options::default()), done),
         }
     }
 
     async fn prepare(&self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
-        let observed = app.look(&self.options()).await?;
-        let plan = self.plan(app, &observed);
+        let (observed, plan) = app.planned(self.options(), |observed| self.plan(app, observed)).await?;
         if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
             let reasons = saved.stale(&app.saved(&plan, &observed, options, common));
             if !reasons.is_empty() {
@@ -103,8 +107,8 @@ impl Intent {
         }
         let (wanted, kept) = match self {
             Intent::Apply { all: _, options, saved: _ } => (app.wanted(options), Vec::new()),
-            Intent::Destroy => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
-            Intent::Restart(_) => ("Everything that is there runs.".to_owned(), Vec::new()),
+            Intent::Destroy(_) => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
+            Intent::Restart(..) => ("Everything that is there runs.".to_owned(), Vec::new()),
         };
         Ok(Prepared { observed, plan, wanted, kept })
     }
@@ -113,8 +117,8 @@ impl Intent {
         let Prepared { observed: _, plan: _, wanted, kept } = prepared;
         let (verb, question, all, healthy) = match self {
             Intent::Apply { all, options: _, saved: _ } => ("Apply", "Apply these changes?", *all, true),
-            Intent::Destroy => ("Destroy", "Destroy all of this? The data stays.", false, false),
-            Intent::Restart(_) => ("Restart", "Restart these?", false, true),
+            Intent::Destroy(_) => ("Destroy", "Destroy all of this? The data stays.", false, false),
+            Intent::Restart(..) => ("Restart", "Restart these?", false, true),
         };
         Goal { verb, question, wanted, all, kept, healthy, replan }
     }

@@ -16,6 +16,7 @@ pub static KIND: Kind = Kind {
     read: Some(secret::read_config),
     owned,
     remove,
+    loses: crate::desired::loses_nothing,
 };
 
 fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {

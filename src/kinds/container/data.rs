@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{Container, MountSource};
+use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::kinds::labels;
@@ -134,7 +135,7 @@ pub(super) fn query_mounts(container: &Container, query: &mut Query) {
 }
 
 /// What it goes on with is not what lies at its source any more: whatever stops it, loses that.
-fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
+pub(super) fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
     let live = observed.mounts.get(&container.name).into_iter().flatten();
     let made_with = observed.containers.get(&container.name).and_then(labels::applied);
     let made_with = made_with.and_then(|spec| spec.get("volumes"));
@@ -153,16 +154,23 @@ fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
             LiveMount::Deleted { was: _, held } => (
                 "MOUNT_SOURCE_DELETED",
                 format!("{address}: {source} was removed while {target} of the running container is on it"),
-                held.iter()
-                    .map(|(file, descriptor)| format!("  cp -n {} ./{}", descriptor.display(), file_name(file)))
-                    .collect(),
+                match held.len() {
+                    0 => Vec::new(),
+                    _ => vec![
+                        format!("It holds {} open still.", held.keys().cloned().collect::<Vec<_>>().join(", ")),
+                        format!("  stackctl rescue {address}"),
+                    ],
+                },
             ),
             LiveMount::Replaced { lies_at } => (
                 "MOUNT_SOURCE_REPLACED",
                 format!(
                     "{address}: {target} of the running container is on {lies_at}, and not on what lies at {source} now"
                 ),
-                vec![format!("Move {lies_at} back to {source}; the container goes on with it.")],
+                vec![
+                    format!("Move {lies_at} back to {source}; the container goes on with it. Or copy out what it has:"),
+                    format!("  stackctl rescue {address}"),
+                ],
             ),
         };
         let first = match seen {
@@ -176,10 +184,6 @@ fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
         Some(Risk { code, severity: Severity::Critical, message, remedies })
     };
     live.filter_map(risk).collect()
-}
-
-fn file_name(file: &str) -> &str {
-    file.rsplit('/').next().unwrap_or(file)
 }
 
 fn last_good(container: &Container, contract: &Contract, observed: &Observed) -> Option<Reading> {
@@ -212,17 +216,21 @@ fn is_accepted(container: &Container, code: &'static str, observed: &Observed) -
 
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
     let of_data = container.data.iter().flat_map(|contract| judge(container, contract, observed));
-    let all = mounts(container, observed).into_iter().chain(of_data);
-    let weighed = all.map(|mut risk| {
+    weighed(&container.address, of_data, observed)
+}
+
+/// What the user lets pass for this run is a warning; what is left in the way says how that is done.
+pub(super) fn weighed(address: &Address, risks: impl IntoIterator<Item = Risk>, observed: &Observed) -> Vec<Risk> {
+    let weighed = risks.into_iter().map(|mut risk| {
         if risk.severity == Severity::Critical {
-            match is_accepted(container, risk.code, observed) {
+            match observed.accepted.contains(&(risk.code.to_owned(), address.clone())) {
                 true => {
                     risk.severity = Severity::Warning;
                     risk.message.push_str("; accepted for this run");
                 }
                 false => risk.remedies.extend([
                     "If it is meant to be so, say that once:".to_owned(),
-                    format!("  stackctl apply --accept {}:{}", risk.code, container.address),
+                    format!("  stackctl apply --accept {}:{address}", risk.code),
                 ]),
             }
         }

@@ -8,9 +8,11 @@ mod conflicts;
 mod create;
 mod data;
 mod gpu;
+mod layer;
 mod namespaces;
 mod observe;
 mod outdated;
+mod rescue;
 mod secrets;
 mod security;
 mod settings;
@@ -43,6 +45,8 @@ use crate::probe::{Probe, Readiness};
 use crate::stack::forms::RestartPolicy;
 
 pub(super) use conflicts::port_taken;
+pub use layer::{RESCUED, Rescued, wanted as wanted_of_layer};
+pub use rescue::{copy_outs, remembered, volumes};
 pub(super) use spec::{extra_hosts, host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
 
@@ -56,6 +60,7 @@ pub static KIND: Kind = Kind {
     read: Some(spec::read),
     owned: steps::owned,
     remove: steps::remove,
+    loses: layer::of_owned,
 };
 
 /// What the halves of a replace are called: the old one until the new one has proved itself, and the new one until it is its turn.
@@ -112,6 +117,8 @@ pub struct Container {
     secrets: secrets::Uses,
     gpu: Option<gpu::Gpu>,
     data: Vec<data::Contract>,
+    /// Paths in the container, written and not missed.
+    ephemeral: Vec<String>,
     /// Before it was renamed in the file.
     was: Option<Address>,
     /// What a dependency's probe makes this unit wait for at boot; filled by linking.
@@ -436,8 +443,21 @@ impl Resource for Container {
         let mut risks = conflicts::find(self, observed);
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
+        risks.extend(self.loses(observed));
         risks.extend(data::risks(self, observed));
         risks
+    }
+
+    fn loses(&self, observed: &Observed) -> Vec<Risk> {
+        data::weighed(
+            &self.address,
+            data::mounts(self, observed).into_iter().chain(layer::risks(self, observed)),
+            observed,
+        )
+    }
+
+    fn ephemeral(&self) -> &[String] {
+        &self.ephemeral
     }
 
     fn hand_over(&self, observed: &Observed) -> hand_over::Steps {

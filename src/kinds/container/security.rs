@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostics;
 use crate::effect::ContainerCreate;
-use crate::stack::forms::{self, Places};
+use crate::stack::forms::{self, Map, Places};
 use crate::stack::yaml::Node;
 
 /// Everything beside `no-new-privileges` as `name=value`, in one spelling.
@@ -20,7 +20,11 @@ pub(super) struct Security {
 }
 
 impl Security {
-    pub(super) fn read(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Self> {
+    pub(super) fn of(map: &mut Map<'_, '_>, places: Places<'_>) -> Self {
+        map.read("security_opt", |node, diagnostics| Self::read(node, places, diagnostics)).unwrap_or_default()
+    }
+
+    fn read(node: &Node, places: Places<'_>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let mut security = Self::default();
         for option in forms::list_of_text(node, diagnostics)? {
             let (name, value) = option.split_once(['=', ':']).unwrap_or((&option, ""));

@@ -31,6 +31,7 @@ pub static KIND: Kind = Kind {
     read: Some(spec::read),
     owned,
     remove,
+    loses: crate::desired::loses_nothing,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,6 +31,7 @@ pub static KIND: Kind = Kind {
     read: Some(spec::read),
     owned,
     remove,
+    loses: crate::desired::loses_nothing,
 };
 
 /// What is to stand in it, and whether that may be shown.

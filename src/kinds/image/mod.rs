@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
     read: None,
     owned,
     remove,
+    loses: crate::desired::loses_nothing,
 };
 
 /// Last-applied of what was built. A label of its own: containers inherit it, and that is not to make them ours.

@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
     read: Some(spec::read),
     owned: steps::owned,
     remove: steps::remove,
+    loses: crate::desired::loses_nothing,
 };
 
 #[derive(Clone, Debug, PartialEq)]

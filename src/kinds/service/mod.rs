@@ -44,6 +44,7 @@ pub static KIND: Kind = Kind {
     read: Some(spec::read),
     owned: |observed, stack| unit::owned_by("service", observed, stack),
     remove: unit::removal,
+    loses: crate::desired::loses_nothing,
 };
 
 use sockets::Socket;

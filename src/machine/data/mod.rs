@@ -9,16 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
+use super::inside;
 use crate::observed::data::{Engine, Reading, State};
-
-/// For an answer from inside: to enter takes 50 ms, to read far less.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is asked.
 pub type Questions = BTreeSet<(PathBuf, Engine)>;
@@ -39,28 +33,7 @@ pub fn denied(questions: &Questions, readings: &BTreeMap<PathBuf, Reading>) -> Q
 /// # Errors
 /// It did not come to an answer; why, in words.
 pub async fn read_inside(questions: &Questions) -> Result<BTreeMap<PathBuf, Reading>, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut child = Command::new("podman")
-        .arg("unshare")
-        .arg(program)
-        .arg("read-data")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("podman unshare: {error}"))?;
-    let text = serde_json::to_vec(questions).map_err(|error| error.to_string())?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(&text).await.map_err(|error| error.to_string())?;
-    }
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-    let output = output.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
-    let output = output.map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+    inside::ask("read-data", questions).await
 }
 
 fn read(path: &Path, engine: Engine) -> Reading {

@@ -101,6 +101,11 @@ impl Client {
         Ok(body)
     }
 
+    /// Without reading the answer; any status. On a connection of its own, which ends with it.
+    pub(super) async fn get_streaming(&self, path: &str) -> Result<Response<Body>, CallError> {
+        self.act.get(format!("{PREFIX}{path}")).await
+    }
+
     /// Answers the status, of success, and the body.
     pub(super) async fn post(
         &self,

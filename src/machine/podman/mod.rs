@@ -12,6 +12,7 @@
 //! create, drops the progress of a pull, and cannot read what podman 5 shows of a container.
 
 mod act;
+mod archive;
 mod build;
 mod client;
 mod failure;
@@ -54,6 +55,6 @@ impl Podman {
     /// # Errors
     /// What podman answered, in its own words.
     pub async fn perform(&self, effect: &crate::effect::Podman, progress: &Progress<'_>) -> Result<(), Failure> {
-        act::perform(&self.client, effect, progress).await
+        act::perform(self, effect, progress).await
     }
 }

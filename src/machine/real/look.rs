@@ -10,8 +10,9 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
-use crate::machine::{Failure, FailureKind, data, files, host, http};
+use crate::machine::{Failure, FailureKind, data, files, host, http, layer};
 use crate::observed::data::{LiveMount, Reading, State};
+use crate::observed::layer::Layer;
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
@@ -70,6 +71,7 @@ impl Real {
             look_data(&query.data)
         );
         let mounts = live_mounts(&podman.containers, query);
+        let layers = self.look_layers(&podman.containers, query).await;
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
         blind.extend(host.blind);
@@ -93,9 +95,27 @@ impl Real {
             facts: crate::observed::Facts::default(),
             data,
             mounts,
+            layers,
             accepted: BTreeSet::new(),
             blind,
         }
+    }
+
+    /// A container that is not there has none.
+    async fn look_layers(
+        &self,
+        containers: &BTreeMap<String, Container>,
+        query: &Query,
+    ) -> BTreeMap<String, Seen<Layer>> {
+        let asked = query.layers.iter().filter_map(|(name, wanted)| Some((name, containers.get(name)?, wanted)));
+        bounded(asked.map(|(name, container, wanted)| async move {
+            let seen = match self.podman().await {
+                Ok(podman) => layer::look(&podman, container, wanted).await,
+                Err(failure) => Seen::Unknown(failure.message),
+            };
+            (name.clone(), seen)
+        }))
+        .await
     }
 
     async fn look_podman(&self, query: &Query) -> OfPodman {

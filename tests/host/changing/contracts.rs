@@ -176,6 +176,9 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     is_refused("MOUNT_SOURCE_REPLACED", &["container.webui", "/app/backend/data", "/home/contracts-cause/moved"]);
     is_refused("DATA_ROOT_IDENTITY_CHANGED", &["webui.db"]);
     is_refused("DB_MISSING", &["had 28 tables with 2 rows"]);
+    user.stackctl(&["rescue", "webui", "--to", "swapped"]).ok();
+    let count = "sqlite3 swapped/app/backend/data/webui.db 'SELECT count(*) FROM chat'";
+    assert_eq!(user.run(count).ok().line(), "2", "what the container has, and not what lies at the source");
     user.run("rmdir data && mkdir elsewhere && ln -s elsewhere data").ok();
     is_refused("MOUNT_SOURCE_REPLACED", &[]);
     user.run("rm data").ok();
@@ -199,10 +202,11 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     user.run("cp -a data copy && rm -r data && mkdir -m 700 data").ok();
     is_refused("MOUNT_SOURCE_DELETED", &["/home/contracts-cause/data was removed"]);
     let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
-    let copy = plan["risks"][0]["remedies"][1].as_str().unwrap_or_default().trim().to_owned();
-    assert!(copy.starts_with("cp -n /proc/"), "{plan:#}");
-    user.run(&copy).ok();
-    assert_eq!(user.run("sqlite3 webui.db 'SELECT count(*) FROM chat'").ok().line(), "2");
+    let command = plan["risks"][0]["remedies"][2].as_str().unwrap_or_default().trim().to_owned();
+    assert_eq!(command, "stackctl rescue container.webui", "{plan:#}");
+    user.stackctl(&["rescue", "container.webui", "--to", "deleted"]).ok();
+    let count = "sqlite3 deleted/app/backend/data/webui.db 'SELECT count(*) FROM chat'";
+    assert_eq!(user.run(count).ok().line(), "2");
 
     // Started again on the empty one, every table is there, and all is healthy: only the last reading and the directory tell.
     user.run("systemctl --user restart podman-s-webui.service").ok();

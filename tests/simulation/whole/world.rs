@@ -364,7 +364,7 @@ impl World {
             Podman::StopContainer { name, .. } => {
                 self.containers.get_mut(name).into_iter().for_each(|found| found.running = false);
             }
-            Podman::TagImage { .. } | Podman::UntagImage { .. } => {}
+            Podman::TagImage { .. } | Podman::UntagImage { .. } | Podman::CopyOut(_) => {}
             Podman::CreateSecret(body) => match self.secrets.get(&body.name) {
                 Some(labels) if *labels == body.labels => {}
                 Some(_) => return failure(FailureKind::Conflict, "the name is taken"),

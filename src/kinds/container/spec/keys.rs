@@ -115,6 +115,7 @@ pub(in crate::kinds::container) const KEYS: &[Described] = &[
     ),
     key("gpus", Form::Either(&[Form::Text, Form::List(&Form::Map(gpu::DEVICE_KEYS))]), "GPUs in Compose's words"),
     key("data", Form::List(&Form::Map(data::KEYS)), "What must survive, and how it is known to be whole"),
+    key("ephemeral", TEXTS, "Paths in the container that it writes to and that nobody misses"),
     key("renamed_from", Form::Text, "What it was called here before: that container gives way to this one"),
     key("deploy", Form::Map(DEPLOY_KEYS), "Limits and reservations in Compose's words"),
 ];
@@ -151,6 +152,4 @@ pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     ("runtime", "the runtime is podman's, set in containers.conf"),
     ("storage_opt", "rootless storage has no quota"),
     ("use_api_socket", "it is docker's own; mount podman's socket under `volumes`"),
-    ("data", "data contracts are not part of this version"),
-    ("ephemeral", "data contracts are not part of this version"),
 ];

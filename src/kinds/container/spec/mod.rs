@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::namespaces::Namespaces;
 use super::security::Security;
 use super::settings::Settings;
-use super::{Container, NetworkMode, Restart, UnitDependencies, data, gpu, secrets};
+use super::{Container, NetworkMode, Restart, UnitDependencies, data, gpu, layer, secrets};
 use crate::address::Address;
 use crate::desired::{Context, Reading, Resource};
 use crate::diagnostic::Diagnostics;
@@ -39,8 +39,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let mut map = map.unsupported(keys::UNSUPPORTED).elsewhere(&["environment", "env_file"]);
     let (image, pull, build) = image(&mut map, name, context, places, &|path| files.resolved(path).is_some());
     let limits = parts::limits(&mut map);
-    let security =
-        map.read("security_opt", |node, diagnostics| Security::read(node, places, diagnostics)).unwrap_or_default();
+    let security = Security::of(&mut map, places);
     let networks = map.read("networks", forms::attachments);
     let mode = parts::network_mode(&mut map, networks.is_some());
     let container = Container {
@@ -87,6 +86,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         secrets: secrets::read(&mut map),
         gpu: map.read("gpu", gpu::read),
         data: data::read(&mut map),
+        ephemeral: layer::read(&mut map),
         was: map.read("renamed_from", forms::word).map(|old| Address::new("container", old)),
         boot_waits: Vec::new(),
         siblings: Arc::default(),

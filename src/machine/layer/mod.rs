@@ -1,0 +1,141 @@
+//! Looks at what containers wrote outside their mounts: which paths, podman tells; what lies there is read through the process where
+//! one runs and lets this user, else out of podman's archive. Nothing is opened for writing, and no more is read than the first bytes.
+
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what was written is looked at where it lies")]
+
+mod magic;
+mod open;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use sha2::{Digest as _, Sha256};
+
+use super::Failure;
+use super::podman::Podman;
+use crate::observed::layer::{Layer, Wanted, Written};
+use crate::observed::{Container, Seen};
+
+/// Of one container. Who writes more files than these outside its mounts keeps its program there.
+const FILES_MAX: usize = 4000;
+/// Of these, so many are asked of podman one by one, where the process cannot be asked.
+const ARCHIVES_MAX: usize = 400;
+const AT_ONCE: usize = 4;
+/// Between two readings of what is held open, where anything is: who writes all the while is seen to.
+const BETWEEN: Duration = Duration::from_millis(250);
+/// The magic numbers of all that is known lie in here, and the change counter of SQLite.
+pub(super) const HEAD_BYTES: usize = 512;
+
+/// # Errors
+/// Podman did not answer.
+pub async fn look(podman: &Podman, container: &Container, wanted: &Wanted) -> Seen<Layer> {
+    match try_look(podman, container, wanted).await {
+        Ok(layer) => Seen::Present(layer),
+        Err(failure) => Seen::Unknown(failure.message),
+    }
+}
+
+async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Result<Layer, Failure> {
+    let (ignored, scratch) = (globs(&wanted.ignored), globs(&wanted.scratch));
+    let pid = Some(container.pid).filter(|pid| container.is_running() && *pid > 0);
+    let changed = podman.changes(&container.name).await?;
+    let held = pid.map(open::for_writing).unwrap_or_default();
+    let mut paths: BTreeSet<&str> = leaves(&changed).filter(|path| !ignored.is_match(path)).collect();
+    paths.extend(held.keys().map(String::as_str).filter(|path| !ignored.is_match(path)));
+    let more = paths.len().saturating_sub(FILES_MAX);
+    let paths: Vec<&str> = paths.into_iter().take(FILES_MAX).collect();
+    let mut layer = Layer { id: container.id.clone(), files: BTreeMap::new(), more };
+    let mut denied: Vec<&str> = Vec::new();
+    for path in paths {
+        match pid.map(|pid| open::reach(pid, path, &held)) {
+            Some(Ok(file)) => layer.files.extend(read(file).map(|written| (path.to_owned(), written))),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Some(Err(_)) | None => denied.push(path),
+        }
+    }
+    layer.more += denied.len().saturating_sub(ARCHIVES_MAX);
+    let asked =
+        denied.into_iter().take(ARCHIVES_MAX).map(|path| async move { (path, podman.head(container, path).await) });
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    for (path, answer) in answers {
+        layer.files.extend(answer?.map(|written| (path.to_owned(), written)));
+    }
+    for (path, written) in &mut layer.files {
+        written.is_scratch = scratch.is_match(path);
+        if let Some(held) = held.get(path) {
+            written.is_open = true;
+            written.held_at = held.is_deleted.then(|| held.descriptor.clone());
+        }
+    }
+    if let Some(pid) = pid.filter(|_| layer.files.values().any(|written| written.is_open && !written.is_scratch)) {
+        tokio::time::sleep(BETWEEN).await;
+        for (path, written) in layer.files.iter_mut().filter(|(_, written)| written.is_open) {
+            let now = open::reach(pid, path, &held).ok().and_then(|file| file.metadata().ok());
+            written.grew = now.is_some_and(|now| now.len() > written.size);
+        }
+    }
+    Ok(layer)
+}
+
+/// Who has something below it is a directory.
+fn leaves(changed: &BTreeSet<String>) -> impl Iterator<Item = &str> {
+    changed.iter().map(String::as_str).filter(|path| {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        !changed.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below))
+    })
+}
+
+/// Of a pattern that is none, nothing is passed over: what is written is told rather than left out.
+fn globs(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+            set.add(glob);
+        }
+    }
+    set.build().unwrap_or_default()
+}
+
+/// None of what is no regular file.
+fn read(file: File) -> Option<Written> {
+    let found = file.metadata().ok()?;
+    if !found.is_file() {
+        return None;
+    }
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    let modified_s = u64::try_from(found.mtime()).unwrap_or_default();
+    Some(written(found.len(), modified_s, &head))
+}
+
+/// Of a file whose first bytes these are.
+pub(super) fn written(size: u64, modified_s: u64, head: &[u8]) -> Written {
+    Written {
+        size,
+        modified_s,
+        head: short_digest(head),
+        database: magic::name(head).map(str::to_owned),
+        ..Written::default()
+    }
+}
+
+fn short_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Below a root that somebody else fills: no link leads out of it.
+fn open_below(root: &File, path: &str) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    Ok(File::from(rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?))
+}
+
+#[cfg(test)]
+mod tests;

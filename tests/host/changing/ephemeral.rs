@@ -1,0 +1,154 @@
+//! What containers keep outside their mounts. What would break: an apply throws away the database that a program keeps where nothing is
+//! mounted, a copy of it that is not the database, a look that takes the engine's own files for data.
+
+use crate::host::Host;
+use crate::host::user::User;
+
+const STACK: &str = "\
+version: 1
+stack: s
+directories: { ~/data: {} }
+containers:
+  webui:
+    image: \"localhost/webui:TAG\"
+    ports: [\"127.0.0.1:PORT:8080\"]
+    environment: { STAND_IN_DATA: WHERE }
+    volumes: [\"~/data:/app/backend/data\"]
+    healthcheck: { http: \"http://127.0.0.1:PORT/health\", interval: 200ms, start_period: 20s }
+    data: [{ path: /app/backend/data/webui.db, engine: sqlite, min_tables: 20, tables: [user, chat] MORE }]
+";
+
+fn import(user: &User) {
+    for tag in ["1", "2"] {
+        let changes = ["CMD [\"open-webui\"]", "ENV STAND_IN_SCHEMA_AFTER=0s", &format!("LABEL build={tag}")];
+        user.import_image(&format!("localhost/webui:{tag}"), &changes);
+    }
+}
+
+fn write(user: &User, tag: &str, place: &str, more: &str) -> anyhow::Result<()> {
+    let port = user.port(0).to_string();
+    let stack = STACK.replace("PORT", &port).replace("TAG", tag).replace("WHERE", place).replace("MORE", more);
+    user.write("stack.yaml", stack)
+}
+
+fn chat(user: &User, text: &str) {
+    let url = format!("http://127.0.0.1:{}/chat?text={text}", user.port(0));
+    user.run(&format!("curl -fsS --retry 20 --retry-connrefused -X POST '{url}'")).ok();
+}
+
+/// The loss that this tool was made for: a program that keeps its database where nothing is mounted, beside a hollow one where it is
+/// looked for.
+#[test]
+fn a_database_outside_the_mounts_stops_a_replace_and_comes_out_whole() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral")?;
+    import(&user);
+    user.run("mkdir -m 700 data && sqlite3 data/webui.db 'CREATE TABLE x (a); INSERT INTO x VALUES (zeroblob(260000)); DROP TABLE x'")
+        .ok();
+    write(&user, "1", "/tmp/app", "")?;
+    user.stackctl(&["apply", "-y", "--accept", "DB_EMPTY:container.webui"]);
+    ["one", "two", "three"].iter().for_each(|text| chat(&user, text));
+
+    // Both are named, and nothing is stopped for it.
+    let told = user.stackctl(&["drift", "--format", "json"]).code(2).stdout;
+    for words in
+        ["EPHEMERAL_DATA", "/tmp/app/webui.db", "SQLite database", "DB_EMPTY", "without any table", "stackctl rescue"]
+    {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(told.contains("STATEFUL_PATH_NOT_MOUNTED"), "its program has it open: {told}");
+    let before = user.ids();
+    write(&user, "2", "/tmp/app", "")?;
+    let refused = user.stackctl(&["apply", "-y", "--accept", "DB_EMPTY:container.webui"]).code(4);
+    assert!(refused.stdout.contains("EPHEMERAL_DATA"), "{}", refused.stdout);
+    user.stackctl(&["destroy", "-y"]).code(4);
+    assert_eq!(user.ids(), before);
+    assert_eq!(user.unit("podman-s-webui.service", "ActiveState"), "active");
+
+    // Out it comes, byte for byte, and the copy counts for exactly what was copied.
+    let inside = user.run("podman cp s-webui:/tmp/app/webui.db - | tar -xO | sha256sum").ok().stdout;
+    let rescued = user.stackctl(&["rescue", "webui", "--format", "json"]).ok().json();
+    let file = rescued["files"].as_array().into_iter().flatten().find(|file| file["path"] == "/tmp/app/webui.db");
+    let copy = file.and_then(|file| file["copy"].as_str()).unwrap_or_else(|| panic!("{rescued:#}")).to_owned();
+    assert!(copy.contains("/.local/share/stackctl/s/rescued/container.webui/"), "{copy}");
+    assert_eq!(user.run(&format!("cat {copy} | sha256sum")).ok().stdout, inside);
+    assert_eq!(user.run(&format!("sqlite3 {copy} 'SELECT count(*) FROM chat'")).ok().line(), "3");
+    assert_eq!(rescued["volumes"], serde_json::json!(["~/app:/tmp/app"]), "{rescued:#}");
+    let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
+    assert!(!plan.to_string().contains("critical\",\"message\":\"container.webui: outside"), "{plan:#}");
+    chat(&user, "four");
+    let refused = user.stackctl(&["apply", "-y", "--accept", "DB_EMPTY:container.webui"]).code(4);
+    assert!(refused.stdout.contains("EPHEMERAL_DATA"), "what came after the copy is in no copy: {}", refused.stdout);
+
+    // Stopped, it is asked of podman, and nothing comes after the copy.
+    user.run("systemctl --user stop podman-s-webui.service").ok();
+    user.stackctl(&["rescue", "container.webui", "--to", "out"]).ok();
+    assert_eq!(user.run("sqlite3 out/tmp/app/webui.db 'SELECT count(*) FROM chat'").ok().line(), "4");
+    user.stackctl(&["rescue", "container.webui", "--to", "out"]).code(1);
+
+    // With the copy where the program looks for it from now on, everything goes on.
+    user.run("mv data/webui.db hollow.db && cp out/tmp/app/webui.db data/webui.db").ok();
+    write(&user, "2", "/app/backend/data", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    chat(&user, "five");
+    assert_eq!(user.run("sqlite3 data/webui.db 'SELECT count(*) FROM chat'").ok().line(), "5");
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    Ok(())
+}
+
+#[test]
+fn what_is_written_and_not_missed_is_no_drift() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral-noise")?;
+    import(&user);
+    let stack = "\
+version: 1
+stack: s
+containers:
+  web:
+    image: \"localhost/webui:1\"
+    command: [sleep]
+    ephemeral: [/srv/cache, \"/opt/*.db\"]
+";
+    user.write("stack.yaml", stack)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    let database = |path: &str| {
+        user.run("sqlite3 x.db 'CREATE TABLE IF NOT EXISTS t (a)'").ok();
+        let parent = path.rsplit_once('/').map_or("/", |(parent, _)| parent);
+        user.run(&format!(
+            "mkdir -p tree{parent} && cp x.db tree{path} && tar -C tree -c . | podman cp - s-web:/ && rm -r tree"
+        ))
+        .ok();
+    };
+    database("/srv/cache/deep/x.db");
+    database("/opt/x.db");
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "", "both are ephemeral");
+
+    // A key warns, a database stops; what is private to another user of the container is read all the same.
+    user.run("mkdir -p tree/app && echo k > tree/app/.webui_secret_key && tar -C tree -c . | podman cp - s-web:/ && rm -r tree").ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("/app/.webui_secret_key"), "{told}");
+    user.stackctl(&["apply", "-y", "--replace", "container.web"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "", "the new one has none");
+    for is_running in [true, false] {
+        user.run("sqlite3 x.db 'INSERT INTO t VALUES (1)' && mkdir -p tree/srv && cp x.db tree/srv/private.db").ok();
+        user.run("tar -C tree -c . | podman cp - s-web:/ && podman unshare sh -c 'cd $(podman mount s-web)/srv && chown 1000:1000 private.db && chmod 600 private.db && podman unmount s-web'").ok();
+        let told = user.stackctl(&["drift", "--format", "json"]).code(2).json();
+        let told = told.to_string();
+        assert!(told.contains("/srv/private.db (SQLite database"), "{is_running}: {told}");
+        user.stackctl(&["apply", "-y", "--replace", "container.web"]).code(4);
+        let to = format!("out-{is_running}");
+        let rescued = user.stackctl(&["rescue", "web", "/srv", "--to", &to, "--format", "json"]).ok().json();
+        assert_eq!(rescued["files"][0]["mode"], "0600", "{rescued:#}");
+        assert_eq!((&rescued["files"][0]["uid"], &rescued["owners_lost"]), (&1000.into(), &"".into()), "{rescued:#}");
+        let owner = user.run(&format!("podman unshare stat -c '%u:%g %a' {to}/srv/private.db")).ok();
+        assert_eq!(owner.line(), "1000:1000 600");
+        user.run("systemctl --user stop podman-s-web.service").ok();
+    }
+    user.stackctl(&["apply", "-y", "--replace", "container.web"]).ok();
+    user.stackctl(&["rescue", "web"]).ok();
+    user.stackctl(&["rescue", "web", "/nowhere/x"]).code(1);
+    user.stackctl(&["rescue", "web", "srv"]).code(64);
+    user.stackctl(&["rescue", "wib"]).code(64);
+    Ok(())
+}
