@@ -23,6 +23,7 @@ pub mod records;
 pub mod rescue;
 pub mod restart;
 pub mod schema;
+pub mod set_aside;
 pub mod show;
 pub mod status;
 pub mod ui;
@@ -95,6 +96,7 @@ enum Verb {
     Wait(wait::Args),
     ReadData(read_data::Args),
     OwnFiles(own_files::Args),
+    SetAside(set_aside::Args),
 }
 
 impl Verb {
@@ -114,7 +116,9 @@ impl Verb {
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
             Verb::Explain(args) => std::mem::take(&mut args.common),
-            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) | Verb::OwnFiles(_) => Common::default(),
+            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) | Verb::OwnFiles(_) | Verb::SetAside(_) => {
+                Common::default()
+            }
         }
     }
 
@@ -137,6 +141,7 @@ impl Verb {
             Verb::Wait(args) => wait::run(args, ui),
             Verb::ReadData(_) => read_data::run(ui),
             Verb::OwnFiles(_) => own_files::run(ui),
+            Verb::SetAside(_) => set_aside::run(ui),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::observed::data::Requirement;
 use crate::probe::Readiness;
 
 pub use podman::{
@@ -149,6 +150,18 @@ pub enum Files {
     Remove {
         path: PathBuf,
     },
+    /// A hollow database with what belongs to it, into a dated directory beside it. Refused where it is not hollow any more.
+    SetAside {
+        path: PathBuf,
+    },
+    /// What was set aside last is where it was; what came in its place meanwhile is kept beside it.
+    PutBack {
+        path: PathBuf,
+    },
+    /// What was set aside stays there.
+    KeepAside {
+        path: PathBuf,
+    },
 }
 
 /// Waiting for the machine; changes nothing.
@@ -158,6 +171,8 @@ pub enum Wait {
     Healthy { subject: String, readiness: Readiness, container: Option<String>, unit: Option<String> },
     /// A one-shot container ends with exit code 0.
     Completed { container: String, timeout: Duration },
+    /// A database is what its contract says.
+    Holds { subject: String, path: PathBuf, wanted: Requirement, within: Duration },
     /// The container or unit that a dependent needs is running.
     Running { subject: String, container: Option<String>, unit: Option<String>, timeout: Duration },
 }
@@ -260,6 +275,9 @@ impl fmt::Display for Files {
             Files::Write { path, .. } => write!(f, "write {}", path.display()),
             Files::Overwrite { path, .. } => write!(f, "write {} in its place", path.display()),
             Files::Remove { path } => write!(f, "remove {}", path.display()),
+            Files::SetAside { path } => write!(f, "set {} aside", path.display()),
+            Files::PutBack { path } => write!(f, "put {} back", path.display()),
+            Files::KeepAside { path } => write!(f, "keep what was set aside of {}", path.display()),
         }
     }
 }
@@ -269,6 +287,9 @@ impl fmt::Display for Wait {
         match self {
             Wait::Healthy { subject, .. } => write!(f, "wait until {subject} is healthy"),
             Wait::Completed { container, .. } => write!(f, "wait until {container} has completed"),
+            Wait::Holds { subject, path, .. } => {
+                write!(f, "wait until {} is what the contract of {subject} says", path.display())
+            }
             Wait::Running { subject, .. } => write!(f, "wait until {subject} runs"),
         }
     }

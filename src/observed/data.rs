@@ -48,9 +48,44 @@ pub struct Reading {
     /// Which directory it lies in: inode and time of birth, since a number is given again. Empty where it is not known.
     #[serde(default)]
     pub root: String,
+    /// One was set aside from there, and nobody has said yet that it stays there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_set_aside: bool,
     /// This user may not read it.
     #[serde(skip)]
     pub is_denied: bool,
+}
+
+/// What a database must be to count as whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirement {
+    pub min_tables: u64,
+    pub tables: Vec<String>,
+    pub min_rows: u64,
+}
+
+impl Requirement {
+    /// What is missing; None where it holds.
+    pub fn unmet(&self, reading: &Reading) -> Option<String> {
+        if !matches!(reading.state, State::Unused | State::Populated) {
+            return Some(match reading.state {
+                State::Absent => "it is not there".to_owned(),
+                State::ZeroLength | State::NoTables => "it has no table".to_owned(),
+                State::NotSqlite => "it is no SQLite database".to_owned(),
+                _ => format!("it cannot be read: {}", reading.why),
+            });
+        }
+        let missing: Vec<&str> =
+            self.tables.iter().filter(|name| !reading.tables.contains_key(*name)).map(String::as_str).collect();
+        let count = u64::try_from(reading.tables.len()).unwrap_or(u64::MAX);
+        if !missing.is_empty() {
+            return Some(format!("it has no table {}", missing.join(", ")));
+        }
+        if count < self.min_tables {
+            return Some(format!("it has {count} tables of {}", self.min_tables));
+        }
+        (reading.rows() < self.min_rows).then(|| format!("it has {} rows of {}", reading.rows(), self.min_rows))
+    }
 }
 
 /// What a running container has on a bind mount, against what lies at its source by now.

@@ -24,6 +24,7 @@ mod one_thing;
 mod options;
 mod owners;
 mod pulling;
+mod quarantine;
 mod renaming;
 mod restarting;
 mod secrets;

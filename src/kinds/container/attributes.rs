@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AttachmentOptions, Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, gpu, secrets, systemd,
+    AttachmentOptions, Container, Healthcheck, Mount, MountSource, NetworkMode, Port, Test, data, gpu, secrets, systemd,
 };
 use crate::attributes::{Attribute, Attributes, attribute};
 use crate::change::Action;
@@ -89,6 +89,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("name", Action::Update),                // renaming disturbs nothing
     attribute("supervised", Action::Replace).state(), // podman tells systemd of its start only where it was made for that
     attribute("half_done", Action::Finish).state(),
+    attribute("hollow", Action::Restart).state(),
     attribute("edited_in_place", Action::Replace).state(),
 ];
 
@@ -100,6 +101,9 @@ pub(super) fn desired(container: &Container) -> Attributes {
     attributes.set("paused", false);
     attributes.set("supervised", true);
     attributes.set("half_done", Value::Null);
+    if data::has_quarantine(container) {
+        attributes.set("hollow", json!([]));
+    }
     attributes.set("edited_in_place", json!([]));
     attributes
 }

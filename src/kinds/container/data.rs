@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::kinds::labels;
-use crate::observed::data::{Engine, LiveMount, Reading, State};
+use crate::observed::data::{Engine, LiveMount, Reading, Requirement, State};
 use crate::observed::query::Mounts;
 use crate::observed::{Observed, Query};
 use crate::stack::forms::{self, Described, Form, Map, TEXTS, key};
@@ -36,7 +36,14 @@ pub(super) const KEYS: &[Described] = &[
         Form::Boolean,
         "It is there from the first; else it may come later, and is missed once it was there",
     ),
+    key(
+        "when_hollow",
+        Form::OneOf(WHEN_HOLLOW),
+        "Where it is a file without a table: `refuse` to do anything, or `quarantine` it, so that the program makes it anew",
+    ),
 ];
+
+const WHEN_HOLLOW: &[&str] = &["refuse", "quarantine"];
 
 /// One entry of `data:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +55,16 @@ pub(super) struct Contract {
     tables: Vec<String>,
     min_rows: u64,
     must_exist: bool,
+    /// Set aside where it is hollow, so that its program makes it anew.
+    is_quarantined: bool,
     span: Span,
+}
+
+impl Contract {
+    fn requirement(&self) -> Requirement {
+        let Self { path: _, engine: _, min_tables, tables, min_rows, must_exist: _, is_quarantined: _, span: _ } = self;
+        Requirement { min_tables: *min_tables, tables: tables.clone(), min_rows: *min_rows }
+    }
 }
 
 pub(super) fn read(map: &mut Map<'_, '_>) -> Vec<Contract> {
@@ -68,12 +84,17 @@ fn one(node: &Node, diagnostics: &mut Diagnostics) -> Option<Contract> {
     let (min_tables, min_rows) = (count("min_tables"), count("min_rows"));
     let tables = map.read("tables", forms::list_of_text).unwrap_or_default();
     let must_exist = map.read("must_exist", forms::boolean).unwrap_or_default();
+    let when_hollow = map.read("when_hollow", |node, diagnostics| forms::one_of(WHEN_HOLLOW, node, diagnostics));
+    if engine == Some("dir") && when_hollow == Some("quarantine") {
+        map.diagnostics.error(node.span, "Contradiction", "a directory is not set aside: it is what is mounted");
+    }
     if engine == Some("dir") && (min_tables > 0 || min_rows > 0 || !tables.is_empty()) {
         map.diagnostics.error(node.span, "Contradiction", "a directory has no tables and no rows");
     }
     map.finish();
     let engine = if engine? == "dir" { Engine::Dir } else { Engine::Sqlite };
-    Some(Contract { path: path?, engine, min_tables, tables, min_rows, must_exist, span: node.span })
+    let is_quarantined = when_hollow == Some("quarantine");
+    Some(Contract { path: path?, engine, min_tables, tables, min_rows, must_exist, is_quarantined, span: node.span })
 }
 
 /// What lies on no mount that is kept, no contract can hold.
@@ -112,6 +133,41 @@ fn on_host(container: &Container, contract: &Contract, observed: &Observed) -> O
         MountSource::Tmpfs { .. } | MountSource::Image { .. } => return None,
     };
     Some(if below.is_empty() { root } else { root.join(below) })
+}
+
+/// A database that is set aside in this change, or was by a run that did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hollow {
+    pub(super) path: PathBuf,
+    /// It lies there still.
+    pub(super) is_there: bool,
+    pub(super) requirement: Requirement,
+}
+
+/// Those of which the contract says so.
+pub(super) fn hollow(container: &Container, observed: &Observed) -> Vec<Hollow> {
+    let quarantined = container.data.iter().filter(|contract| contract.is_quarantined);
+    let hollow = quarantined.filter_map(|contract| {
+        let path = on_host(container, contract, observed)?;
+        let reading = observed.data.get(&path)?;
+        let is_there = is_hollow(reading) && !is_loss(container, contract, observed);
+        (is_there || reading.is_set_aside).then(|| Hollow { path, is_there, requirement: contract.requirement() })
+    });
+    hollow.collect()
+}
+
+fn is_hollow(reading: &Reading) -> bool {
+    matches!(reading.state, State::ZeroLength | State::NoTables)
+}
+
+/// It had rows: to make it anew would hide that they are gone.
+fn is_loss(container: &Container, contract: &Contract, observed: &Observed) -> bool {
+    last_good(container, contract, observed).is_some_and(|before| before.rows() > 0)
+        && !is_accepted(container, "DB_EMPTY", observed)
+}
+
+pub(super) fn has_quarantine(container: &Container) -> bool {
+    container.data.iter().any(|contract| contract.is_quarantined)
 }
 
 pub(super) fn query(container: &Container, observed: &Observed, query: &mut Query) {
@@ -250,6 +306,14 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
         message: format!("{}: {} ({}) {what}", container.address, contract.path, place.display()),
         remedies: look_for_it(container, severity),
     };
+    let is_set_aside = contract.is_quarantined && is_hollow(reading) && !is_loss(container, contract, observed);
+    let empty = |what: String| match is_set_aside {
+        true => Risk {
+            remedies: Vec::new(),
+            ..risk("DB_EMPTY", Severity::Warning, format!("{what}; apply sets it aside, and the program makes it anew"))
+        },
+        false => risk("DB_EMPTY", Severity::Critical, what),
+    };
     let moved = before
         .as_ref()
         .is_some_and(|before| !before.root.is_empty() && !reading.root.is_empty() && before.root != reading.root);
@@ -266,10 +330,10 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
         (State::NoTables, Engine::Dir) => {
             vec![risk("DB_EMPTY", Severity::Critical, format!("is a directory with nothing in it{had}"))]
         }
-        (State::ZeroLength, _) => vec![risk("DB_EMPTY", Severity::Critical, format!("has no byte{had}"))],
+        (State::ZeroLength, _) => vec![empty(format!("has no byte{had}"))],
         (State::NoTables, Engine::Sqlite) => {
             let what = format!("is a database of {} bytes without any table{had}", reading.size);
-            vec![risk("DB_EMPTY", Severity::Critical, what)]
+            vec![empty(what)]
         }
         (State::NotSqlite, _) => vec![risk("DB_NOT_SQLITE", Severity::Critical, format!("is no SQLite database{had}"))],
         (State::Locked, _) => {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
-use super::{Container, MountSource, gpu, namespaces, settings, systemd};
+use super::{Container, MountSource, data, gpu, namespaces, settings, systemd};
 use crate::attributes::Attributes;
 use crate::desired::Object;
 use crate::kinds::{labels, secret};
@@ -98,6 +98,11 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
     let is_made_for_it = subject.labels.get(labels::UNIT) == Some(&container.unit_name());
     attributes.set("supervised", observed.manager.present().is_none() || is_made_for_it);
     attributes.set("half_done", lies.half_done());
+    if data::has_quarantine(container) {
+        let hollow = data::hollow(container, observed);
+        attributes
+            .set("hollow", json!(hollow.iter().map(|hollow| hollow.path.display().to_string()).collect::<Vec<_>>()));
+    }
     attributes.set("name", lies.renamed.map_or(&container.name, |renamed| &renamed.name).clone());
     let mut edited = edited_in_place(container, subject, observed);
     edited.retain(|path| !is_told_by_a_row(path, &attributes, &last));
@@ -132,6 +137,7 @@ pub(super) fn is_settled(container: &Container, observed: &Observed) -> bool {
             // What it was put on since, the ledger alone knows.
             applied.get("networks") == created_with(container).get("networks")
         })
+        && data::hollow(container, observed).is_empty()
         && labels::applied(live).is_some_and(|last| image(container, live, last, observed) == container.image)
         && systemd::unit(container).is_settled(observed)
 }

@@ -2,12 +2,14 @@
 //! at every point in between a boot finds an old or a new one to start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
+use super::data::Hollow;
 use super::observe::{Lies, is_as_desired};
 use super::together::{self, Phases};
-use super::{Container, create, namespaces, outdated, systemd};
+use super::{Container, create, data, namespaces, outdated, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned};
@@ -17,6 +19,8 @@ use crate::observed::{self, Observed, Seen};
 
 /// How long a one-shot may run while somebody waits for it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a program without a check has to make a database anew.
+const HOLDS: Duration = Duration::from_secs(60);
 /// How long a container without a check must stay up to count as started: what exits at once does so within it, since its
 /// program runs before `podman start` returns. One that holds out longer and then ends is found by the look after the run.
 const SETTLE: Duration = Duration::from_millis(30);
@@ -28,7 +32,7 @@ pub(super) fn steps(
     neighbours: &Neighbours<'_>,
 ) -> Steps {
     let lies = Lies::of(container, observed);
-    let calls = Calls::of(container, observed, neighbours, Group::default());
+    let calls = Calls::of(container, observed, neighbours, Group::default()).for_change(difference);
     let prepare = if neighbours.systemd {
         systemd::unit(container).prepare(difference, UNIT_ROWS, observed, &container.context)
     } else {
@@ -203,6 +207,8 @@ pub(super) struct Calls<'a> {
     superseded: BTreeSet<String>,
     /// Its reference will name another image by the end of this plan.
     is_renewed: bool,
+    /// Set aside before it is started.
+    hollow: Vec<Hollow>,
 }
 
 impl<'a> Calls<'a> {
@@ -227,7 +233,49 @@ impl<'a> Calls<'a> {
                 .name_after(&Address::new("image", &container.image))
                 .is_some_and(|name| name != container.image),
             group,
+            hollow: Vec::new(),
         }
+    }
+
+    /// What is hollow is set aside where that is part of what is to be done.
+    pub(super) fn for_change(mut self, difference: &Difference) -> Self {
+        if difference.action == Action::Create || difference.has("hollow") {
+            self.hollow = data::hollow(self.container, self.observed);
+        }
+        self
+    }
+
+    /// Before a start, what its program is to make anew goes aside; whoever had it is down by then.
+    fn set_aside(&self) -> Vec<Step> {
+        let there = self.hollow.iter().filter(|hollow| hollow.is_there).map(|hollow| hollow.path.clone());
+        let one = |path: PathBuf| {
+            step(Effect::Files(Files::SetAside { path: path.clone() })).undo(Effect::Files(Files::PutBack { path }))
+        };
+        there.map(one).collect()
+    }
+
+    /// What the program made holds, and still does once it was started again.
+    fn proof(&self) -> Vec<Step> {
+        if self.hollow.is_empty() {
+            return Vec::new();
+        }
+        let within = self.container.readiness().map_or(HOLDS, |readiness| readiness.deadline());
+        let holds = || {
+            self.hollow.iter().map(move |hollow| {
+                step(Effect::Wait(Wait::Holds {
+                    subject: self.container.address.to_string(),
+                    path: hollow.path.clone(),
+                    wanted: hollow.requirement.clone(),
+                    within,
+                }))
+            })
+        };
+        let again = [step(self.stop_effect()), step(self.start_effect())];
+        holds().chain(again).chain(self.up()).chain(holds()).collect()
+    }
+
+    fn keep_aside(&self) -> Vec<Step> {
+        self.hollow.iter().map(|hollow| step(Effect::Files(Files::KeepAside { path: hollow.path.clone() }))).collect()
     }
 
     fn start_effect(&self) -> Effect {
@@ -274,15 +322,23 @@ impl<'a> Calls<'a> {
     }
 
     fn start(&self) -> Vec<Step> {
-        let mut steps = vec![step(self.start_effect())];
+        let mut steps = self.set_aside();
+        let start = step(self.start_effect());
+        steps.push(if self.hollow.is_empty() { start } else { start.undo(self.stop_effect()) });
         steps.extend(self.up());
+        steps.extend(self.proof());
+        steps.extend(self.keep_aside().into_iter().map(Step::commit));
         steps
     }
 
     /// A new one stays when it does not come up: its log and what it wrote are what the user needs to see.
     fn make(&self, waits: Vec<Step>) -> Vec<Step> {
         let body = create::body(self.container, &self.container.name, self.systemd, &self.found);
-        let create = step(podman(Podman::CreateContainer(Box::new(body)))).commit();
+        let create = step(podman(Podman::CreateContainer(Box::new(body))));
+        let create = match self.hollow.is_empty() {
+            true => create.commit(),
+            false => create.undo(remove_container(&self.container.name)),
+        };
         joined([vec![create], waits, self.start()])
     }
 
@@ -354,10 +410,13 @@ impl<'a> Calls<'a> {
             phases.park.push(step(rename(live, &parked)).undo(rename(&parked, live)));
         }
         phases.start.push(step(rename(&next, live)).undo(rename(live, &next)));
+        phases.start.extend(self.set_aside());
         phases.start.push(step(self.start_effect()).undo(self.stop_effect()));
         phases.start.extend(self.up());
+        phases.start.extend(self.proof());
         // Which of them is the parked one by then.
         phases.commit = self.commit(if is_put_back { lies.parked } else { lies.live.or(lies.parked) });
+        phases.commit.extend(self.keep_aside());
         phases
     }
 

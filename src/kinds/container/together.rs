@@ -159,7 +159,7 @@ pub(super) fn steps(
     for (container, difference) in &members {
         let lies = Lies::of(container, observed);
         let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
-        let calls = Calls::of(container, observed, neighbours, group.clone());
+        let calls = Calls::of(container, observed, neighbours, group.clone()).for_change(difference);
         let (first, last) = around(container, observed);
         before.extend(first);
         if is_made(difference) {

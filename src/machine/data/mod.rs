@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "data is read where it lies")]
 
+pub mod aside;
 mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +51,8 @@ fn read(path: &Path, engine: Engine) -> Reading {
             Reading { state: State::Undetermined, why: error.to_string(), is_denied, ..Reading::default() }
         }
     });
-    Reading { root, ..reading }
+    let is_set_aside = engine == Engine::Sqlite && aside::open(path).is_ok_and(|open| !open.is_empty());
+    Reading { root, is_set_aside, ..reading }
 }
 
 fn identity(directory: &Path) -> String {

@@ -14,7 +14,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::effect;
-use crate::machine::{Failure, FailureKind};
+use crate::machine::data::aside::Aside;
+use crate::machine::{Failure, FailureKind, data};
 pub use look::{Marker, info, marked, names, texts};
 
 /// Of parents that are created on the way: what lies below is the user's business alone.
@@ -39,6 +40,12 @@ pub enum Error {
     Path { path: PathBuf, missing: &'static str },
 }
 
+impl Error {
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 fn io_error<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
     move |source| Error::Io { what, path: path.to_owned(), source }
 }
@@ -61,7 +68,14 @@ pub fn perform(effect: &effect::Files) -> Result<(), Error> {
         effect::Files::Write { path, content, mode } => write(path, content.as_bytes(), *mode),
         effect::Files::Overwrite { path, content, mode } => overwrite(path, content.as_bytes(), *mode),
         effect::Files::Remove { path } => remove(path),
+        effect::Files::SetAside { path } => aside(&Aside::Set(path.clone())),
+        effect::Files::PutBack { path } => aside(&Aside::Back(path.clone())),
+        effect::Files::KeepAside { path } => aside(&Aside::Keep(path.clone())),
     }
+}
+
+fn aside(what: &Aside) -> Result<(), Error> {
+    data::aside::perform(what).map_err(io_error("set aside", what.path()))
 }
 
 /// `lstat` alone; the path's parents may be links, which is how home directories are often laid out.

@@ -231,7 +231,7 @@ fn live_mounts(
 }
 
 /// What this user may not read is asked for once more from inside the user namespace, where it may: all of it in one entry.
-async fn look_data(questions: &data::Questions) -> BTreeMap<PathBuf, Reading> {
+pub(super) async fn look_data(questions: &data::Questions) -> BTreeMap<PathBuf, Reading> {
     if questions.is_empty() {
         return BTreeMap::new();
     }

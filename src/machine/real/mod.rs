@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::effect::Effect;
+use crate::effect::{self, Effect};
+use crate::machine::data::aside::Aside;
 use crate::machine::podman::{self, Podman};
 use crate::machine::systemd::Systemd;
-use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, files, host};
+use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, files, host, inside};
 use crate::observed::{Observed, Query};
 pub use options::RealOptions;
 
@@ -124,9 +125,24 @@ impl Perform for Real {
         match effect {
             Effect::Podman(effect) => self.podman().await?.perform(effect, progress).await,
             Effect::Systemd(effect) => self.perform_systemd(effect, progress).await,
-            Effect::Files(effect) => Ok(files::perform(effect)?),
+            Effect::Files(effect) => match (files::perform(effect), aside(effect)) {
+                // What lies in a directory of a container's own user, this user may not rename.
+                (Err(error), Some(aside)) if error.is_denied() => inside::ask::<()>("set-aside", &aside)
+                    .await
+                    .map_err(|why| Failure::new(FailureKind::Refused, format!("{effect}: {why}"))),
+                (done, _) => Ok(done?),
+            },
             Effect::Wait(effect) => self.wait(effect, progress).await,
         }
+    }
+}
+
+fn aside(effect: &effect::Files) -> Option<Aside> {
+    match effect {
+        effect::Files::SetAside { path } => Some(Aside::Set(path.clone())),
+        effect::Files::PutBack { path } => Some(Aside::Back(path.clone())),
+        effect::Files::KeepAside { path } => Some(Aside::Keep(path.clone())),
+        _ => None,
     }
 }
 

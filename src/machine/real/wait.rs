@@ -2,14 +2,17 @@
 //! any more. Changes nothing.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Real;
 use super::explain::restarts_in_words;
+use super::look::look_data;
 use crate::effect::Wait;
-use crate::machine::{Failure, FailureKind, Progress, clock, http, systemd};
+use crate::machine::{Failure, FailureKind, Progress, clock, data, http, systemd};
+use crate::observed::data::{Engine, Requirement};
 use crate::observed::{ContainerState, ProbeReading, Unit};
 use crate::probe::{Probe, Readiness};
 
@@ -72,6 +75,9 @@ impl Real {
             Wait::Running { subject, container, unit, timeout } => {
                 let subject = Subject { name: subject, container: container.as_deref(), unit: unit.as_deref() };
                 self.wait_running(subject, *timeout, progress).await
+            }
+            Wait::Holds { subject, path, wanted, within } => {
+                wait_until_it_holds(subject, path, wanted, *within, progress).await
             }
             Wait::Completed { container, timeout } => {
                 let subject = Subject { name: container, container: Some(container), unit: None };
@@ -311,4 +317,25 @@ impl Real {
 /// How a unit that systemd is about to restart has ended.
 fn failed_with(unit: &Unit) -> Option<i32> {
     unit.details.as_ref().map(|details| details.exit_status).filter(|status| *status != 0)
+}
+/// A program may make its tables some time after it is healthy.
+async fn wait_until_it_holds(
+    subject: &str,
+    path: &Path,
+    wanted: &Requirement,
+    within: Duration,
+    progress: &Progress<'_>,
+) -> Result<(), Failure> {
+    let questions: data::Questions = [(path.to_owned(), Engine::Sqlite)].into();
+    let started = Instant::now();
+    loop {
+        let reading = look_data(&questions).await.remove(path).unwrap_or_default();
+        let Some(unmet) = wanted.unmet(&reading) else { return Ok(()) };
+        if started.elapsed() >= within {
+            let words = format!("{} is not what the contract of {subject} says: {unmet}", path.display());
+            return Err(Failure::new(FailureKind::NotUp, words));
+        }
+        progress(&unmet);
+        sleep(LOOK_EVERY).await;
+    }
 }

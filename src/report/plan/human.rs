@@ -129,6 +129,8 @@ pub fn risks(plan: &Plan, look: Look) -> String {
 
 fn risk_rows(address: Option<&Address>, risk: &Risk, look: Look) -> String {
     let Risk { code, severity, message, remedies } = risk;
+    // Those of data say themselves whose they are.
+    let address = address.filter(|address| !message.starts_with(&format!("{address}: ")));
     let head = format!("{code}{}", words::severity(*severity));
     let subject = address.map(|address| format!("{address}: ")).unwrap_or_default();
     let message = wrapped(&format!("{subject}{message}"), GUTTER + width(&head) + 2, INDENT);

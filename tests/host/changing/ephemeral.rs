@@ -85,13 +85,21 @@ fn a_database_outside_the_mounts_stops_a_replace_and_comes_out_whole() -> anyhow
     assert_eq!(user.run("sqlite3 out/tmp/app/webui.db 'SELECT count(*) FROM chat'").ok().line(), "4");
     user.stackctl(&["rescue", "container.webui", "--to", "out"]).code(1);
 
-    // With the copy where the program looks for it from now on, everything goes on.
-    user.run("mv data/webui.db hollow.db && cp out/tmp/app/webui.db data/webui.db").ok();
-    write(&user, "2", "/app/backend/data", "")?;
+    // With its place corrected and the hollow one set aside, everything goes on; and the copy can be put there then.
+    let hollow = user.run("sha256sum <data/webui.db").ok().stdout;
+    write(&user, "2", "/app/backend/data", ", when_hollow: quarantine")?;
     user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.run("sha256sum <$(ls -d data/webui.db.quarantine/*)/webui.db").ok().stdout, hollow);
+    for _ in 0..2 {
+        assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+        let tables = user.run("sqlite3 data/webui.db 'SELECT count(*) FROM sqlite_master WHERE type=\"table\"'").ok();
+        assert_eq!(tables.line(), "28");
+        user.stackctl(&["restart", "-y"]).ok();
+    }
+    let copy = "systemctl --user stop podman-s-webui && cp out/tmp/app/webui.db data/webui.db && systemctl --user start podman-s-webui";
+    user.run(copy).ok();
     chat(&user, "five");
     assert_eq!(user.run("sqlite3 data/webui.db 'SELECT count(*) FROM chat'").ok().line(), "5");
-    user.stackctl(&["apply", "-y"]).ok();
     assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
     Ok(())
 }

@@ -299,6 +299,8 @@ impl World {
                     file.mode = *mode;
                 }
             }
+            // Nothing is hollow there.
+            Files::SetAside { .. } | Files::PutBack { .. } | Files::KeepAside { .. } => {}
             Files::Write { path, content, mode } | Files::Overwrite { path, content, mode } => {
                 let file = File { text: content.clone(), mode: *mode, at: self.now };
                 self.files.insert(path.clone(), file);
