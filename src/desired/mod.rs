@@ -296,6 +296,8 @@ pub struct Owned {
     pub address: Address,
     /// The object's names on the machine.
     pub names: Vec<String>,
+    /// Made for this one, and none of its own in the file.
+    pub part_of: Option<Address>,
 }
 
 /// A kind: its name, its section, its table, and how its objects are found and removed.

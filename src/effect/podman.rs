@@ -2,7 +2,7 @@
 //! silent misconfiguration, and podman-api misspells some and lacks others. Only what is set is sent. Names and
 //! spellings are those of `pkg/specgen` of podman 5; every field written here has a read-back test on a real podman.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,40 @@ pub struct Endpoint {
     pub options: BTreeMap<String, String>,
 }
 
+/// What becomes of the paths that the image declares as `VOLUME` and nobody mounts anything at: each gets a volume with a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undeclared {
+    /// Of each volume.
+    pub labels: BTreeMap<String, String>,
+    /// The label of its address, and what that begins with.
+    pub address_label: &'static str,
+    pub address: String,
+    /// What its name begins with.
+    pub name: String,
+    /// Paths that are left to podman.
+    pub except: BTreeSet<String>,
+}
+
+impl Undeclared {
+    pub fn is_covered(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.except.iter().any(|known| known.trim_end_matches('/') == path)
+    }
+
+    /// The name of the volume for a path.
+    pub fn volume(&self, path: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '.' };
+        let path: String = path.trim_matches('/').chars().map(plain).collect();
+        format!("{}{path}", self.name)
+    }
+
+    pub fn create(&self, path: &str) -> VolumeCreate {
+        let mut label = self.labels.clone();
+        label.insert(self.address_label.to_owned(), format!("{}:{path}", self.address));
+        VolumeCreate { name: self.volume(path), label, ..VolumeCreate::default() }
+    }
+}
+
 /// `POST /libpod/containers/create`.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct ContainerCreate {
@@ -199,6 +233,9 @@ pub struct ContainerCreate {
     pub volumes: Vec<NamedVolume>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_volumes: Vec<ImageVolume>,
+    /// None: podman makes volumes without a name.
+    #[serde(skip)]
+    pub undeclared: Option<Undeclared>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub portmappings: Vec<PortMapping>,
     /// Port to protocols with commas between them.

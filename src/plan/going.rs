@@ -34,6 +34,7 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
             && !renamed.contains_key(&owned.address)
+            && !owned.part_of.as_ref().is_some_and(|of| inputs.desired.resources.contains_key(of))
             && (targets.is_empty() || targets.contains(&owned.address))
             && !excludes.contains(&owned.address)
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, gpu, secrets};
+use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, gpu, secrets, undeclared};
 use crate::desired::Neighbours;
 use crate::effect::podman::{
     Cpu, Device, HealthConfig, ImageVolume, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
@@ -53,6 +53,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         mounts,
         volumes,
         image_volumes: image_volumes(container),
+        undeclared: Some(undeclared::wanted(container)),
         portmappings: ports(container),
         expose: exposed(container),
         netns: Namespace::from(&container.mode),

@@ -20,6 +20,7 @@ mod spec;
 mod steps;
 mod systemd;
 mod together;
+mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ pub use layer::{RESCUED, Rescued, wanted as wanted_of_layer};
 pub use rescue::{copy_outs, remembered, volumes};
 pub(super) use spec::{extra_hosts, host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
+pub use undeclared::owner as owner_of_undeclared;
 
 pub static KIND: Kind = Kind {
     name: "container",
@@ -443,6 +445,7 @@ impl Resource for Container {
         let mut risks = conflicts::find(self, observed);
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
+        risks.extend(undeclared::risks(self, observed));
         risks.extend(self.loses(observed));
         risks.extend(data::risks(self, observed));
         risks

@@ -621,7 +621,7 @@ pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
             names.push(path.display().to_string());
         }
     }
-    found.into_iter().map(|(address, names)| Owned { address, names }).collect()
+    found.into_iter().map(|(address, names)| Owned { address, names, part_of: None }).collect()
 }
 
 /// Stop through the unit, remove the containers, take the unit file away.

@@ -135,7 +135,7 @@ fn as_it_was(network: &observed::Network) -> NetworkCreate {
 pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
     let ours = observed.networks.values().filter(|network| labels::belongs_to(&network.labels, stack));
     ours.filter_map(|network| {
-        Some(Owned { address: labels::address(&network.labels)?, names: vec![network.name.clone()] })
+        Some(Owned { address: labels::address(&network.labels)?, names: vec![network.name.clone()], part_of: None })
     })
     .collect()
 }

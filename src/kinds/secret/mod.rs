@@ -303,7 +303,7 @@ pub(super) fn owned_of(kind: &str, observed: &Observed, stack: &str) -> Vec<Owne
             names.entry(address).or_default().push(found.name.clone());
         }
     }
-    names.into_iter().map(|(address, names)| Owned { address, names }).collect()
+    names.into_iter().map(|(address, names)| Owned { address, names, part_of: None }).collect()
 }
 
 fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {

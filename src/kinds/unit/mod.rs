@@ -389,7 +389,7 @@ pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
     for (address, path) in owned(kind, observed, stack) {
         found.entry(address).or_default().push(path.display().to_string());
     }
-    found.into_iter().map(|(address, names)| Owned { address, names }).collect()
+    found.into_iter().map(|(address, names)| Owned { address, names, part_of: None }).collect()
 }
 
 /// Stops and disables what starts a service before the service itself, so that nothing begins any more, and takes the files away.

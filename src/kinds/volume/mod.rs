@@ -13,8 +13,8 @@ use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Severity, Steps, step};
 use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
 use crate::effect::{Effect, Podman, VolumeCreate};
-use crate::kinds::labels;
 use crate::kinds::named::Named;
+use crate::kinds::{container, labels};
 use crate::observed::{Observed, Query, Seen, Sort};
 
 pub static KIND: Kind = Kind {
@@ -156,7 +156,8 @@ fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
     let ours = observed.volumes.values().filter(|volume| labels::belongs_to(&volume.labels, stack));
     ours.filter_map(|volume| {
         let place = if volume.mountpoint.is_empty() { volume.name.clone() } else { volume.mountpoint.clone() };
-        Some(Owned { address: labels::address(&volume.labels)?, names: vec![place] })
+        let address = labels::address(&volume.labels)?;
+        Some(Owned { part_of: container::owner_of_undeclared(&address), address, names: vec![place] })
     })
     .collect()
 }

@@ -18,7 +18,7 @@ use super::look::{Tail, image, inspect, list, logs_tail, network, volume};
 use super::pull;
 use super::secrets;
 use super::shapes::{is_ours, or_default};
-use crate::effect::podman::HealthConfig;
+use crate::effect::podman::NamedVolume;
 use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
 use crate::machine::{Failure, FailureKind, Progress, copy_out};
 use crate::observed::{Container, ContainerState};
@@ -232,8 +232,8 @@ struct Created {
 
 async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &Progress<'_>) -> Result<(), Failure> {
     needs_are_there(client, wanted).await?;
-    let with_test = with_test_of_image(client, wanted).await?;
-    match client.post("/containers/create", Some(with_test.as_ref().unwrap_or(wanted)), STORAGE).await {
+    let wanted = &completed(client, wanted).await?;
+    match client.post("/containers/create", Some(wanted), STORAGE).await {
         Ok((_, body)) => {
             let created: Created = serde_json::from_slice(&body).unwrap_or_default();
             for warning in created.warnings {
@@ -249,17 +249,28 @@ async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &
     }
 }
 
-/// Podman takes a check without a test for no check, though its image has one: the image's test is put in. None: there is
-/// nothing to put in.
-async fn with_test_of_image(client: &Client, wanted: &ContainerCreate) -> Result<Option<ContainerCreate>, Failure> {
-    let Some(check) = wanted.healthconfig.as_ref().filter(|check| check.test.is_empty()) else { return Ok(None) };
+/// With what only the image says. Podman takes a check without a test for no check, though its image has one: the image's test is put
+/// in. And a path that the image declares as `VOLUME` gets a volume that can be found again.
+async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<ContainerCreate, Failure> {
     let found = image(client, &wanted.image).await.map_err(|error| client.failure(error))?;
-    let test = found.ok_or_else(|| not_found("image", &wanted.image))?.healthcheck;
-    if test.is_empty() {
-        let message = format!("the image {} has no health check, and `healthcheck` names no test", wanted.image);
-        return Err(Failure::new(FailureKind::Refused, message).hint("Give `healthcheck` a `test`, or take it out."));
+    let found = found.ok_or_else(|| not_found("image", &wanted.image))?;
+    let mut wanted = wanted.clone();
+    if let Some(check) = wanted.healthconfig.as_mut().filter(|check| check.test.is_empty()) {
+        if found.healthcheck.is_empty() {
+            let message = format!("the image {} has no health check, and `healthcheck` names no test", wanted.image);
+            return Err(
+                Failure::new(FailureKind::Refused, message).hint("Give `healthcheck` a `test`, or take it out.")
+            );
+        }
+        check.test = found.healthcheck;
     }
-    Ok(Some(ContainerCreate { healthconfig: Some(HealthConfig { test, ..check.clone() }), ..wanted.clone() }))
+    let Some(undeclared) = wanted.undeclared.take() else { return Ok(wanted) };
+    for path in found.volumes.iter().filter(|path| !undeclared.is_covered(path)) {
+        let volume = undeclared.create(path);
+        create_volume(client, &volume).await?;
+        wanted.volumes.push(NamedVolume { name: volume.name, dest: path.clone(), ..NamedVolume::default() });
+    }
+    Ok(wanted)
 }
 
 /// Podman makes a named volume that is missing, empty and without our labels, and takes the start of an id for a

@@ -160,3 +160,59 @@ containers:
     user.stackctl(&["rescue", "wib"]).code(64);
     Ok(())
 }
+
+/// An image says where it keeps its state, and the stack file mounts nothing there.
+#[test]
+fn a_volume_that_nobody_declared_has_a_name_and_outlives_every_replace() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral-volume")?;
+    for tag in ["1", "2"] {
+        let label = format!("LABEL build={tag}");
+        let changes = [
+            "CMD [\"open-webui\"]",
+            "ENV STAND_IN_SCHEMA_AFTER=0s",
+            "ENV STAND_IN_DATA=/var/lib/app",
+            "VOLUME /var/lib/app",
+            &label,
+        ];
+        user.import_image(&format!("localhost/webui:{tag}"), &changes);
+    }
+    let write = |tag: &str, more: &str| {
+        let port = user.port(0).to_string();
+        let stack = STACK.replace("PORT", &port).replace("TAG", tag);
+        let stack = stack.lines().filter(|line| !line.contains("WHERE") && !line.contains("data"));
+        user.write("stack.yaml", format!("{}\n{more}", stack.collect::<Vec<_>>().join("\n")))
+    };
+    write("1", "")?;
+    let told = user.stackctl(&["plan"]).ok().stdout;
+    assert!(told.contains("STATEFUL_PATH_NOT_MOUNTED (warning)") && told.contains("s_webui.var.lib.app"), "{told}");
+    user.stackctl(&["apply", "-y"]).ok();
+    let labels =
+        user.run("podman volume inspect -f '{{index .Labels \"io.stackctl.stack\"}}' s_webui.var.lib.app").ok();
+    assert_eq!(labels.line(), "s");
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "", "once it is there, it is no drift");
+    chat(&user, "one");
+    write("2", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    chat(&user, "two");
+    let told = user.stackctl(&["destroy", "-y"]).ok().stdout;
+    assert!(told.contains("s_webui.var.lib.app"), "it stays, and is named: {told}");
+    user.stackctl(&["apply", "-y"]).ok();
+    let chats = user.run(&format!("curl -fsS http://127.0.0.1:{}/chats", user.port(0))).ok().stdout;
+    assert!(chats.contains("one") && chats.contains("two"), "{chats}");
+    assert_eq!(user.run("podman volume ls -q").ok().stdout, "s_webui.var.lib.app\n", "none without a name");
+
+    // Its container leaves the file: then nobody has it any more, and that is told.
+    write("2", "")?;
+    let stack = user.read("stack.yaml")?;
+    user.write("stack.yaml", stack.replace("  webui:", "  other:"))?;
+    user.stackctl(&["apply", "-y", "--prune"]);
+    let told = user.stackctl(&["plan"]).ok().stdout;
+    assert!(told.contains("ORPHAN") && told.contains("volume.webui:/var/lib/app"), "{told}");
+    user.run("podman volume exists s_webui.var.lib.app").ok();
+
+    write("2", "    ephemeral: [/var/lib/app]\n")?;
+    user.stackctl(&["apply", "-y", "--prune"]).ok();
+    let mounted = user.run("podman inspect -f '{{range .Mounts}}{{.Name}}{{end}}' s-webui").ok();
+    assert_ne!(mounted.line(), "s_webui.var.lib.app", "it may go");
+    Ok(())
+}

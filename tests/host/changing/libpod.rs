@@ -252,6 +252,7 @@ fn every_key_of_a_container_is_read_back() -> anyhow::Result<()> {
         cgroups_mode,
         image_volume_mode: _,
         image_volumes: _,
+        undeclared: _,
     } = &wanted;
     assert_eq!((&seen.name, &seen.image, &seen.labels, seen.state), (name, image, labels, ContainerState::Created));
     for (key, value) in env {

@@ -1,0 +1,67 @@
+//! Paths that an image declares as `VOLUME` and the stack file mounts nothing at. Podman would make a volume without a name there, which
+//! nobody finds again: they get one with a name and our labels, which outlives every replace.
+
+use super::Container;
+use crate::address::Address;
+use crate::change::{Risk, Severity};
+use crate::effect::podman::Undeclared;
+use crate::kinds::labels;
+use crate::observed::{Observed, Seen};
+
+/// In the address of such a volume, between the container's name and the path.
+const SEPARATOR: &str = ":/";
+
+/// Whose volume it is, where it is one of these.
+pub fn owner(address: &Address) -> Option<Address> {
+    let (container, _) = address.name().split_once(SEPARATOR).filter(|_| address.kind() == "volume")?;
+    Some(Address::new("container", container))
+}
+
+/// What podman is told of them when the container is made: only then it is certain what its image declares.
+pub(super) fn wanted(container: &Container) -> Undeclared {
+    Undeclared {
+        labels: [(labels::STACK.to_owned(), container.context.stack.clone())].into(),
+        address_label: labels::ADDRESS,
+        address: format!("volume.{}", container.address.name()),
+        name: format!("{}_{}.", container.context.stack, container.address.name()),
+        except: container.mounts.keys().chain(&container.ephemeral).cloned().collect(),
+    }
+}
+
+/// What is told of an image that is here.
+pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
+    let Some(image) = observed.images.get(&container.image).and_then(Seen::present) else { return Vec::new() };
+    let undeclared = wanted(container);
+    let declared = image.volumes.iter().filter(|path| !undeclared.is_covered(path));
+    let risk = |path: &String| {
+        let name = undeclared.volume(path);
+        let is_there = observed.volumes.contains_key(&name);
+        Risk {
+            code: "STATEFUL_PATH_NOT_MOUNTED",
+            severity: if is_there { Severity::Info } else { Severity::Warning },
+            message: format!(
+                "{}: its image keeps state at {path}, and nothing is mounted there; the volume `{name}` {} it",
+                container.address,
+                if is_there { "keeps" } else { "will keep" }
+            ),
+            remedies: vec![format!(
+                "Mount a directory or a volume of your own at {path}, or list it in `ephemeral:` where it may go."
+            )],
+        }
+    };
+    declared.map(risk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::owner;
+    use crate::address::Address;
+
+    #[test]
+    fn the_address_of_such_a_volume_says_whose_it_is() {
+        let volume = |name: &str| Address::new("volume", name);
+        assert_eq!(owner(&volume("db:/var/lib/mysql")), Some(Address::new("container", "db")));
+        assert_eq!(owner(&volume("notes")), None);
+        assert_eq!("volume.db:/var/lib/mysql".parse::<Address>().ok(), Some(volume("db:/var/lib/mysql")));
+    }
+}
