@@ -251,7 +251,7 @@ const TOLD_BY: &[(&str, &str, &[&str])] = &[
     ("volume", "driver_opts", &["options"]),
 ];
 /// Which object it is, by what calls it is made, or what must be true of what it holds, rather than how it is.
-const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic", "data", "ephemeral"];
+const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic", "data", "ephemeral", "protect"];
 
 #[test]
 fn every_key_of_a_kind_is_a_row_or_told_by_one() {

@@ -20,6 +20,7 @@ pub mod own_files;
 pub mod plan;
 pub mod read_data;
 pub mod records;
+pub mod remove_tree;
 pub mod rescue;
 pub mod restart;
 pub mod schema;
@@ -97,6 +98,7 @@ enum Verb {
     ReadData(read_data::Args),
     OwnFiles(own_files::Args),
     SetAside(set_aside::Args),
+    RemoveTree(remove_tree::Args),
 }
 
 impl Verb {
@@ -116,9 +118,12 @@ impl Verb {
             Verb::History(args) => std::mem::take(&mut args.common),
             Verb::Show(args) => std::mem::take(&mut args.common),
             Verb::Explain(args) => std::mem::take(&mut args.common),
-            Verb::Schema(_) | Verb::Wait(_) | Verb::ReadData(_) | Verb::OwnFiles(_) | Verb::SetAside(_) => {
-                Common::default()
-            }
+            Verb::Schema(_)
+            | Verb::Wait(_)
+            | Verb::ReadData(_)
+            | Verb::OwnFiles(_)
+            | Verb::SetAside(_)
+            | Verb::RemoveTree(_) => Common::default(),
         }
     }
 
@@ -142,6 +147,7 @@ impl Verb {
             Verb::ReadData(_) => read_data::run(ui),
             Verb::OwnFiles(_) => own_files::run(ui),
             Verb::SetAside(_) => set_aside::run(ui),
+            Verb::RemoveTree(_) => remove_tree::run(ui),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `stackctl plan`: shows what apply would do. It is handed a machine that can only be looked at.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::app::{self, App, Loaded, Purpose};
@@ -99,6 +100,7 @@ impl Options {
             check_updates: *check_updates,
             deep: *deep,
             layers: false,
+            data: BTreeSet::new(),
             accept: accept.set(),
         })
     }

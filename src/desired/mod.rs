@@ -140,6 +140,11 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
         Vec::new()
     }
 
+    /// Is its data not to go, not by its name either? None where the file says nothing of it: then what was said before holds.
+    fn protect(&self) -> Option<bool> {
+        None
+    }
+
     /// Paths inside of it that are written and not missed.
     fn ephemeral(&self) -> &[String] {
         &[]

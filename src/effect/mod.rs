@@ -47,6 +47,10 @@ pub enum Podman {
         container: String,
     },
     CreateVolume(VolumeCreate),
+    /// With what is in it; refused by podman while a container uses it.
+    RemoveVolume {
+        name: String,
+    },
     CreateContainer(Box<ContainerCreate>),
     /// Only where there is no systemd user manager; elsewhere the unit starts it.
     StartContainer {
@@ -150,6 +154,10 @@ pub enum Files {
     Remove {
         path: PathBuf,
     },
+    /// A directory with everything in it; no link is followed.
+    RemoveTree {
+        path: PathBuf,
+    },
     /// A hollow database with what belongs to it, into a dated directory beside it. Refused where it is not hollow any more.
     SetAside {
         path: PathBuf,
@@ -238,6 +246,7 @@ impl fmt::Display for Podman {
             }
             Podman::Disconnect { network, container } => write!(f, "disconnect {container} from network {network}"),
             Podman::CreateVolume(volume) => write!(f, "create volume {}", volume.name),
+            Podman::RemoveVolume { name } => write!(f, "remove volume {name}"),
             Podman::CreateContainer(container) => write!(f, "create container {}", container.name),
             Podman::StartContainer { name } => write!(f, "start container {name}"),
             Podman::StopContainer { name, timeout: _ } => write!(f, "stop container {name}"),
@@ -275,6 +284,7 @@ impl fmt::Display for Files {
             Files::Write { path, .. } => write!(f, "write {}", path.display()),
             Files::Overwrite { path, .. } => write!(f, "write {} in its place", path.display()),
             Files::Remove { path } => write!(f, "remove {}", path.display()),
+            Files::RemoveTree { path } => write!(f, "remove {} with everything in it", path.display()),
             Files::SetAside { path } => write!(f, "set {} aside", path.display()),
             Files::PutBack { path } => write!(f, "put {} back", path.display()),
             Files::KeepAside { path } => write!(f, "keep what was set aside of {}", path.display()),

@@ -9,6 +9,9 @@ use crate::desired::{Kind, Owned, Resources};
 use crate::effect::{Effect, Podman};
 use crate::observed::{Observed, Seen};
 
+/// The kind of fact that keeps what is protected when the file says nothing of it any more.
+pub const PROTECTED: &str = "protected";
+
 /// What carries our labels and is no longer in the file: listed, never touched without `--prune`.
 pub(super) fn orphans(inputs: &Inputs<'_>) -> Vec<Risk> {
     let going: BTreeSet<Address> = prunable(inputs).into_iter().map(|(_, owned)| owned.address).collect();
@@ -29,8 +32,17 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     });
     let renamed = inputs.desired.renamed();
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
-        let Options { targets, excludes, replace: _, prune: _, check_updates: _, deep: _, layers: _, accept: _ } =
-            inputs.options;
+        let Options {
+            targets,
+            excludes,
+            replace: _,
+            prune: _,
+            check_updates: _,
+            deep: _,
+            layers: _,
+            data: _,
+            accept: _,
+        } = inputs.options;
         !inputs.desired.resources.contains_key(&owned.address)
             && !inputs.desired.inactive.contains_key(&owned.address)
             && !renamed.contains_key(&owned.address)
@@ -198,6 +210,7 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let resources = &inputs.desired.resources;
     let mut plan = Plan { stack: inputs.desired.called.clone(), ..Plan::default() };
     let mut gone: BTreeMap<Address, Change> = BTreeMap::new();
+    let mut data: BTreeMap<Address, Change> = BTreeMap::new();
     let owned = |kind: &&'static Kind| {
         let kind = *kind;
         (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (kind, owned))
@@ -205,6 +218,10 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let owned: Vec<(&'static Kind, Owned)> = inputs.kinds.iter().flat_map(owned).collect();
     for (kind, owned) in &owned {
         let address = owned.address.clone();
+        if kind.holds_data && inputs.options.data.contains(&address) {
+            data.insert(address.clone(), data_removal(kind, owned, inputs));
+            continue;
+        }
         if kind.holds_data {
             plan.kept.push(Kept { address, place: owned.names.join(", ") });
             continue;
@@ -219,6 +236,12 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     for resource in resources.values().filter(|resource| inputs.kind(resource.address()).holds_data) {
         let address = resource.address();
         let there = matches!(resource.seen(inputs.observed), Seen::Present(_));
+        if there && inputs.options.data.contains(address) {
+            let owned = Owned { address: address.clone(), names: Vec::new(), part_of: None };
+            let removal = || data_removal(inputs.kind(address), &owned, inputs);
+            data.entry(address.clone()).or_insert_with(removal);
+            continue;
+        }
         if there && !plan.kept.iter().any(|kept| kept.address == *address) {
             plan.kept.push(Kept { address: address.clone(), place: address.name().to_owned() });
         }
@@ -240,8 +263,68 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
             plan.changes.push(change);
         }
     }
+    // Nobody may have it any more.
+    let all: Vec<Address> = plan.changes.iter().map(|change| change.address.clone()).collect();
+    let last = |change: Change| {
+        let after = all.iter().map(|on| After { on: on.clone(), until: Until::Done }).collect();
+        Change { after, ..change }
+    };
+    plan.changes.extend(data.into_values().map(last));
     plan.risks.extend(preflight::to_destroy(inputs));
     plan
+}
+
+/// The one place from which data goes.
+fn data_removal(kind: &Kind, owned: &Owned, inputs: &Inputs<'_>) -> Change {
+    let address = &owned.address;
+    let steps = (kind.remove)(owned, inputs.observed, inputs.context);
+    let mut risks = Vec::new();
+    if steps.main.is_empty() {
+        risks.push(Risk {
+            code: "DATA_NOT_REMOVABLE",
+            severity: Severity::Critical,
+            message: format!("{address} is not removed by its name"),
+            remedies: vec!["Volumes and directories are; remove this one yourself.".to_owned()],
+        });
+    }
+    let accepted = inputs.observed.accepted.contains(&("PROTECTED".to_owned(), address.clone()));
+    for protected in protected(inputs).into_iter().filter(|protected| holds(address, protected)) {
+        let (severity, more) =
+            if accepted { (Severity::Warning, "; accepted for this run") } else { (Severity::Critical, "") };
+        risks.push(Risk {
+            code: "PROTECTED",
+            severity,
+            message: format!("{protected} is protected{more}"),
+            remedies: vec![
+                "If its data is to go for good, say so once:".to_owned(),
+                format!("  stackctl destroy --data {address} --accept PROTECTED:{address}"),
+            ],
+        });
+    }
+    Change { risks, ..removal(address.clone(), steps, "its data is to go, by its name") }
+}
+
+/// What the file says is protected, and what it said before and does not take back.
+fn protected(inputs: &Inputs<'_>) -> BTreeSet<Address> {
+    let resources = &inputs.desired.resources;
+    let mut protected: BTreeSet<Address> = resources
+        .iter()
+        .filter(|(_, resource)| resource.protect() == Some(true))
+        .map(|(address, _)| address.clone())
+        .collect();
+    let remembered = inputs.observed.facts.0.iter().filter(|(_, value)| **value == serde_json::Value::Bool(true));
+    let remembered =
+        remembered.filter_map(|(key, _)| key.strip_prefix(PROTECTED)?.strip_prefix(':')?.parse::<Address>().ok());
+    protected.extend(
+        remembered.filter(|address| resources.get(address).is_none_or(|resource| resource.protect() != Some(false))),
+    );
+    protected
+}
+
+/// Does this one go with that one?
+fn holds(going: &Address, other: &Address) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    going.kind() == other.kind() && other.name().strip_prefix(going.name()).is_some_and(below)
 }
 
 fn removal(address: Address, steps: Steps, reason: &str) -> Change {

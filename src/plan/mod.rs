@@ -19,7 +19,7 @@ use crate::address::Address;
 use crate::change::{Action, Change, Risk, Severity, Step};
 use crate::effect::{Effect, Podman};
 
-pub use going::destroy;
+pub use going::{PROTECTED, destroy};
 pub use inputs::Inputs;
 pub use make::plan;
 pub use options::Options;

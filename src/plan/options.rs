@@ -22,6 +22,8 @@ pub struct Options {
     pub deep: bool,
     /// What every container wrote outside its mounts is looked at, and not only of those that go.
     pub layers: bool,
+    /// Data that goes with the stack, each named by the user; of a destroy.
+    pub data: BTreeSet<Address>,
     /// Guards that the user lets pass: code and address.
     pub accept: BTreeSet<(String, Address)>,
 }

@@ -57,7 +57,7 @@ impl Saved {
     pub fn new(plan: &Plan, inputs: &Inputs<'_>, asked: Asked) -> Self {
         let secrets = &inputs.context.secrets;
         let resources = &inputs.desired.resources;
-        let Options { targets, excludes, replace, prune, check_updates, deep, layers: _, accept } =
+        let Options { targets, excludes, replace, prune, check_updates, deep, layers: _, data: _, accept } =
             inputs.options.clone();
         let object = |address: &Address| {
             let resource = &resources[address];
@@ -103,6 +103,7 @@ impl Saved {
             deep: self.deep,
             accept: self.accept.clone(),
             layers: false,
+            data: BTreeSet::new(),
         }
     }
 

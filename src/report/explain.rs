@@ -24,6 +24,11 @@ const fn row(code: &'static str, means: &'static str, remedy: &'static str) -> M
 /// In the order of the alphabet.
 pub const MEANINGS: &[Meaning] = &[
     row(
+        "DATA_NOT_REMOVABLE",
+        "`destroy --data` names something that is not removed by its name: a file, a secret, the home directory.",
+        "Remove it yourself, where it is to go.",
+    ),
+    row(
         "DATA_ROOT_IDENTITY_CHANGED",
         "Under the path of something that must survive lies another directory than at the last good reading. It was moved, restored, or \
          removed and made anew. What is in it may look whole and be new.",
@@ -170,6 +175,11 @@ pub const MEANINGS: &[Meaning] = &[
         "Mount a directory or a volume there, or let the program write to one that is mounted. What may go is listed in `ephemeral:`.",
     ),
     row(
+        "PROTECTED",
+        "Data that the stack file said `protect: true` of is to be removed by its name. It stays protected when that line is gone, until the file says `protect: false`.",
+        "Leave it; or accept it for this run.",
+    ),
+    row(
         "UNIT_DROP_IN",
         "A drop-in that stackctl did not write changes one of its units. It stays in force.",
         "If it is not meant, take it away and reload systemd.",
@@ -216,7 +226,7 @@ impl<'a> ExplainJson<'a> {
 
 /// Guards of data; what stands in the way does not go by being accepted.
 fn is_acceptable(code: &str) -> bool {
-    ["DB_", "MOUNT_", "DATA_", "EPHEMERAL_"].iter().any(|prefix| code.starts_with(prefix))
+    ["DB_", "MOUNT_", "DATA_ROOT", "EPHEMERAL_", "PROTECTED"].iter().any(|prefix| code.starts_with(prefix))
 }
 
 fn paragraph(text: &str) -> String {

@@ -366,8 +366,8 @@ impl<M, R> App<M, R> {
         plan::plan(&self.inputs(observed, options))
     }
 
-    pub fn destroy_plan(&self, observed: &Observed) -> Plan {
-        plan::destroy(&self.inputs(observed, &plan::Options::default()))
+    pub fn destroy_plan(&self, observed: &Observed, options: &plan::Options) -> Plan {
+        plan::destroy(&self.inputs(observed, options))
     }
 
     pub fn restart_plan(&self, observed: &Observed, named: &BTreeSet<Address>) -> Plan {
@@ -485,7 +485,9 @@ pub fn is_replaceable(address: &Address) -> bool {
 /// its absence can be told to be the machine's doing.
 pub fn facts(resource: &dyn Resource, observed: &Observed) -> Vec<(String, Value)> {
     let address = resource.address();
-    let own = resource.facts(observed).into_iter().map(|(kind, value)| (Facts::key(kind, address), value));
+    let protect = resource.protect().map(|protect| (plan::PROTECTED, Value::Bool(protect)));
+    let own =
+        resource.facts(observed).into_iter().chain(protect).map(|(kind, value)| (Facts::key(kind, address), value));
     let kind = kinds::ALL.iter().find(|kind| kind.name == address.kind());
     let is_state =
         |path: &str| kind.is_some_and(|kind| kind.attributes.iter().any(|row| row.state && row.path == path));

@@ -10,8 +10,8 @@ use crate::cli::args::{Accept, Common, Consent};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::plan::Options;
 use crate::cli::records::Memory;
-use crate::cli::restart;
 use crate::cli::ui::Ui;
+use crate::cli::{destroy, restart};
 use crate::machine::Observe;
 use crate::observed::Observed;
 use crate::plan::{self, Plan, Saved};
@@ -26,7 +26,8 @@ pub enum Wish<'a> {
         plan: &'a Saved,
         all: bool,
     },
-    Destroy(&'a Accept),
+    /// With the data of these names.
+    Destroy(&'a Accept, &'a [String]),
     /// These, or all.
     Restart(&'a [String], &'a Accept),
 }
@@ -51,7 +52,9 @@ impl Wish<'_> {
             Wish::Saved { plan, all } => {
                 Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) })
             }
-            Wish::Destroy(accept) => Ok(Intent::Destroy(accepting(accept))),
+            Wish::Destroy(accept, names) => {
+                Ok(Intent::Destroy(plan::Options { data: destroy::data(names)?, ..accepting(accept) }))
+            }
             Wish::Restart(names, accept) => Ok(Intent::Restart(restart::chosen(names, loaded)?, accepting(accept))),
         }
     }
@@ -73,7 +76,7 @@ impl Intent {
     fn plan<M, R>(&self, app: &App<M, R>, observed: &Observed) -> Plan {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, options),
-            Intent::Destroy(_) => app.destroy_plan(observed),
+            Intent::Destroy(options) => app.destroy_plan(observed, options),
             Intent::Restart(named, _) => app.restart_plan(observed, named),
         }
     }
@@ -90,13 +93,16 @@ impl Intent {
     fn plan_again<M, R>(&self, app: &App<M, R>, done: &Plan, observed: &Observed) -> Plan {
         match self {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, &options.once_done()),
-            Intent::Destroy(_) => app.destroy_plan(observed),
+            Intent::Destroy(options) => app.destroy_plan(observed, options),
             Intent::Restart(..) => plan::still_down(app.plan(observed, &plan::Options::default()), done),
         }
     }
 
     async fn prepare(&self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
         let (observed, plan) = app.planned(self.options(), |observed| self.plan(app, observed)).await?;
+        if let Intent::Destroy(options) = self {
+            destroy::check(&options.data, &plan)?;
+        }
         if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
             let reasons = saved.stale(&app.saved(&plan, &observed, options, common));
             if !reasons.is_empty() {
@@ -114,10 +120,19 @@ impl Intent {
     }
 
     fn goal<'a>(&self, prepared: &'a Prepared, replan: &'a dyn Fn(&Observed) -> Plan) -> Goal<'a> {
-        let Prepared { observed: _, plan: _, wanted, kept } = prepared;
+        let Prepared { observed: _, plan, wanted, kept } = prepared;
         let (verb, question, all, healthy) = match self {
             Intent::Apply { all, options: _, saved: _ } => ("Apply", "Apply these changes?", *all, true),
-            Intent::Destroy(_) => ("Destroy", "Destroy all of this? The data stays.", false, false),
+            Intent::Destroy(_) => (
+                "Destroy",
+                if plan.kept.is_empty() {
+                    "Destroy all of this?"
+                } else {
+                    "Destroy all of this? What is listed stays."
+                },
+                false,
+                false,
+            ),
             Intent::Restart(..) => ("Restart", "Restart these?", false, true),
         };
         Goal { verb, question, wanted, all, kept, healthy, replan }

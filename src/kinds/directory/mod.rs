@@ -53,6 +53,7 @@ pub struct Directory {
     origin: Origin,
     /// The nearest directory above that is a resource too.
     above: Option<Address>,
+    protect: Option<bool>,
     span: Option<Span>,
 }
 
@@ -73,6 +74,7 @@ pub fn implied(path: &Path, home: &Path, span: Span) -> Directory {
         path: path.to_owned(),
         mode: None,
         origin: Origin::MustExist,
+        protect: None,
         above: None,
         span: Some(span),
     }
@@ -88,7 +90,7 @@ impl Resource for Directory {
     }
 
     fn attributes(&self) -> Attributes {
-        let Directory { address: _, path: _, mode, origin: _, above: _, span: _ } = self;
+        let Directory { address: _, path: _, mode, origin: _, above: _, protect: _, span: _ } = self;
         let mut attributes = Attributes::default();
         if let Some(mode) = mode {
             attributes.set("mode", octal(*mode));
@@ -165,6 +167,10 @@ impl Resource for Directory {
         self.path.display().to_string()
     }
 
+    fn protect(&self) -> Option<bool> {
+        self.protect
+    }
+
     fn declares(&self) -> bool {
         self.origin == Origin::Declared
     }
@@ -179,6 +185,14 @@ fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
     Vec::new()
 }
 
-fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {
-    Steps::default()
+/// With what is in it: reached where the user names it, and in no other way. Never the home directory, nor what that lies in.
+fn remove(owned: &Owned, _observed: &Observed, context: &Context) -> Steps {
+    let path = match owned.address.name().strip_prefix("~/") {
+        Some(below) => context.home.join(below),
+        None => PathBuf::from(owned.address.name()),
+    };
+    if owned.address.name() == "~" || context.home.starts_with(&path) {
+        return Steps::default();
+    }
+    Steps { main: vec![step(Effect::Files(Files::RemoveTree { path })).commit()], ..Steps::default() }
 }

@@ -9,6 +9,7 @@ use crate::stack::yaml::{Key, Node};
 
 pub(super) const KEYS: &[Described] = &[
     key("mode", Form::Mode, "Its mode in octal; \"0700\" by itself"),
+    key("protect", Form::Boolean, "Never removed, not by its name either, until that is accepted; outlives this line"),
     key("children", TEXTS, "Directories in it, with the same mode"),
 ];
 
@@ -19,6 +20,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         return Vec::new();
     };
     let mode = map.read("mode", forms::mode).unwrap_or(DEFAULT_MODE);
+    let protect = map.read("protect", forms::boolean);
     let children = map.read("children", children).unwrap_or_default();
     map.finish();
     let Some(path) = path else {
@@ -33,6 +35,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
                 path,
                 mode: Some(mode),
                 origin: Origin::Declared,
+                protect,
                 above: None,
                 span: Some(span),
             })

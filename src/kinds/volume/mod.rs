@@ -40,6 +40,7 @@ pub struct Volume {
     driver: Option<String>,
     options: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
+    protect: Option<bool>,
 }
 
 impl Resource for Volume {
@@ -48,7 +49,7 @@ impl Resource for Volume {
     }
 
     fn attributes(&self) -> Attributes {
-        let Volume { address: _, was: _, name: _, stack: _, external: _, driver, options, labels } = self;
+        let Volume { address: _, was: _, name: _, stack: _, external: _, driver, options, labels, protect: _ } = self;
         let mut attributes = Attributes::default();
         attributes.set_given("driver", json!(driver));
         attributes.set_given("options", json!(options));
@@ -66,6 +67,10 @@ impl Resource for Volume {
 
     fn was(&self) -> Option<Address> {
         self.was.clone()
+    }
+
+    fn protect(&self) -> Option<bool> {
+        self.protect
     }
 
     fn query(&self, query: &mut Query) {
@@ -162,6 +167,14 @@ fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
     .collect()
 }
 
-fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {
-    Steps::default()
+/// With what is in it: reached where the user names it, and in no other way.
+fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
+    let is_its = |found: &&crate::observed::Volume| {
+        labels::belongs_to(&found.labels, &context.stack)
+            && labels::address(&found.labels).as_ref() == Some(&owned.address)
+    };
+    let remove = |found: &crate::observed::Volume| {
+        step(Effect::Podman(Podman::RemoveVolume { name: found.name.clone() })).commit()
+    };
+    Steps { main: observed.volumes.values().filter(is_its).map(remove).collect(), ..Steps::default() }
 }

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[Described] = &[
     key("driver", Form::Text, "The driver; `local` by itself"),
     key("driver_opts", Form::Pairs, "Options of the driver"),
     key("labels", Form::Pairs, "Labels"),
+    key("protect", Form::Boolean, "Never removed, not by its name either, until that is accepted; outlives this line"),
     key("renamed_from", Form::Text, "What it was called here before; it keeps its place and its name on the machine"),
 ];
 
@@ -34,6 +35,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         driver: map.read("driver", forms::text),
         options: map.read("driver_opts", pairs).unwrap_or_default(),
         labels: map.read("labels", pairs).unwrap_or_default(),
+        protect: map.read("protect", forms::boolean),
     };
     map.finish();
     vec![Box::new(volume)]

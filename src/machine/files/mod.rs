@@ -68,9 +68,20 @@ pub fn perform(effect: &effect::Files) -> Result<(), Error> {
         effect::Files::Write { path, content, mode } => write(path, content.as_bytes(), *mode),
         effect::Files::Overwrite { path, content, mode } => overwrite(path, content.as_bytes(), *mode),
         effect::Files::Remove { path } => remove(path),
+        effect::Files::RemoveTree { path } => remove_tree(path),
         effect::Files::SetAside { path } => aside(&Aside::Set(path.clone())),
         effect::Files::PutBack { path } => aside(&Aside::Back(path.clone())),
         effect::Files::KeepAside { path } => aside(&Aside::Keep(path.clone())),
+    }
+}
+
+/// The standard library follows no link on the way down.
+fn remove_tree(path: &Path) -> Result<(), Error> {
+    refuse_symlink(path)?;
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(io_error("remove", path)(source)),
+        Ok(()) => sync_directory(parent_of(path)?),
     }
 }
 

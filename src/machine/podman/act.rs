@@ -49,6 +49,7 @@ pub(super) async fn perform(podman: &super::Podman, effect: &Podman, progress: &
         Podman::Connect { network, container, endpoint } => connect(client, network, container, endpoint).await,
         Podman::Disconnect { network, container } => disconnect(client, network, container).await,
         Podman::CreateVolume(wanted) => create_volume(client, wanted).await,
+        Podman::RemoveVolume { name } => remove_volume(client, name).await,
         Podman::CreateContainer(wanted) => create_container(client, wanted, progress).await,
         Podman::StartContainer { name } => start(client, name).await,
         Podman::StopContainer { name, timeout } => stop(client, name, *timeout).await,
@@ -219,6 +220,18 @@ async fn create_volume(client: &Client, wanted: &VolumeCreate) -> Result<(), Fai
             Ok(Some(have)) if is_ours(&have.labels, &wanted.label) => Ok(()),
             _ => Err(client.failure(error)),
         },
+        Err(error) => Err(client.failure(error)),
+    }
+}
+
+/// Never with `force`, which stops and removes the containers that use it.
+async fn remove_volume(client: &Client, name: &str) -> Result<(), Failure> {
+    if volume(client, name).await.map_err(|error| client.failure(error))?.is_none() {
+        return Ok(());
+    }
+    match client.delete(&format!("/volumes/{}{}", part(name), query(&[("force", "false")])), STORAGE).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(client.failure(error)),
     }
 }

@@ -125,25 +125,30 @@ impl Perform for Real {
         match effect {
             Effect::Podman(effect) => self.podman().await?.perform(effect, progress).await,
             Effect::Systemd(effect) => self.perform_systemd(effect, progress).await,
-            Effect::Files(effect) => match (files::perform(effect), aside(effect)) {
-                // What lies in a directory of a container's own user, this user may not rename.
-                (Err(error), Some(aside)) if error.is_denied() => inside::ask::<()>("set-aside", &aside)
-                    .await
-                    .map_err(|why| Failure::new(FailureKind::Refused, format!("{effect}: {why}"))),
-                (done, _) => Ok(done?),
+            Effect::Files(effect) => match files::perform(effect) {
+                // What a container's own user has, this user may neither rename nor remove.
+                Err(error) if error.is_denied() => match inside(effect).await {
+                    Some(Ok(())) => Ok(()),
+                    Some(Err(why)) => Err(Failure::new(FailureKind::Refused, format!("cannot {effect}: {why}"))),
+                    None => Err(error.into()),
+                },
+                done => Ok(done?),
             },
             Effect::Wait(effect) => self.wait(effect, progress).await,
         }
     }
 }
 
-fn aside(effect: &effect::Files) -> Option<Aside> {
-    match effect {
-        effect::Files::SetAside { path } => Some(Aside::Set(path.clone())),
-        effect::Files::PutBack { path } => Some(Aside::Back(path.clone())),
-        effect::Files::KeepAside { path } => Some(Aside::Keep(path.clone())),
-        _ => None,
-    }
+/// The same from inside the user namespace, of what may be done there.
+async fn inside(effect: &effect::Files) -> Option<Result<(), String>> {
+    let aside = match effect {
+        effect::Files::SetAside { path } => Aside::Set(path.clone()),
+        effect::Files::PutBack { path } => Aside::Back(path.clone()),
+        effect::Files::KeepAside { path } => Aside::Keep(path.clone()),
+        effect::Files::RemoveTree { path } => return Some(inside::ask("remove-tree", path).await),
+        _ => return None,
+    };
+    Some(inside::ask("set-aside", &aside).await)
 }
 
 /// Where podman's client is, for the answer `there is none`.

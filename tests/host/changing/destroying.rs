@@ -73,3 +73,53 @@ fn destroy_keeps_the_data_and_apply_brings_it_back() -> anyhow::Result<()> {
     with_more.run(&["plan", "--detailed-exitcode"]).ok();
     Ok(())
 }
+
+/// `protect: true` outlives its line, its section and the stack; only the very name and the consent to it let the data go.
+#[test]
+fn protected_data_goes_by_its_name_and_consent_alone() -> anyhow::Result<()> {
+    let user = Host::get()?.user("destroying-data")?;
+    user.import_image("localhost/web:1", &["CMD [\"sleep\"]"]);
+    let stack = |volumes: &str| {
+        format!(
+            "version: 1\nstack: s\ndirectories: {{ ~/docs: {{ protect: true }}, ~/scrap: {{}} }}\nvolumes: {volumes}\ncontainers:\n  web: \
+             {{ image: \"localhost/web:1\", volumes: [\"plain:/plain\"] }}\n"
+        )
+    };
+    user.write("stack.yaml", stack("{ plain: {}, notes: { protect: true }, spare: {} }"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_notes").ok().line().to_owned();
+    user.run(&format!("echo mine >{place}/x; echo mine >docs/x; echo mine >scrap/x")).ok();
+    let is_whole = || user.run(&format!("cat {place}/x docs/x")).ok().stdout == "mine\nmine\n";
+
+    // The line goes, the section goes, the stack goes.
+    user.write("stack.yaml", stack("{ plain: {}, notes: {}, spare: {} }"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.write("stack.yaml", stack("{ plain: {} }"))?;
+    user.stackctl(&["apply", "-y", "--prune"]).ok();
+    assert!(is_whole());
+    let refused = user.stackctl(&["destroy", "-y", "--data", "volume.notes"]).code(4);
+    assert!(refused.stdout.contains("PROTECTED") && refused.stdout.contains("--accept PROTECTED:volume.notes"));
+    user.stackctl(&["destroy", "-y", "--data", "notes", "--accept", "PROTECTED:volume.spare"]).code(4);
+    user.stackctl(&["destroy", "-y", "--data", "directory.~/docs"]).code(4);
+    user.stackctl(&["destroy", "-y", "--data", "nots"]).code(64);
+    assert_eq!(user.run("podman ps -q").ok().stdout.lines().count(), 1, "nothing was done");
+    user.stackctl(&["destroy", "-y", "--data", "spare", "--data", "directory.~/scrap"]).ok();
+    user.run("podman volume exists s_spare").code(1);
+    user.run("test -e scrap").code(1);
+    user.run("podman volume exists s_plain").ok();
+    assert!(is_whole());
+
+    // From the mirror alone, too.
+    user.run("rm .local/state/stackctl/s/ledger.db*").ok();
+    user.stackctl(&["destroy", "-y", "--data", "volume.notes"]).code(4);
+    assert!(is_whole());
+    user.stackctl(&["destroy", "-y", "--data", "volume.notes", "--accept", "PROTECTED:volume.notes"]).ok();
+    user.run("podman volume exists s_notes").code(1);
+
+    // What a container's own user has in it goes as well, once it is meant.
+    user.write("stack.yaml", stack("{ plain: {} }").replace("protect: true", "protect: false"))?;
+    user.run("podman unshare sh -c 'mkdir docs/deep && touch docs/deep/y && chown -R 1000:1000 docs/deep && chmod 700 docs/deep'").ok();
+    user.stackctl(&["destroy", "-y", "--data", "~/docs"]).ok();
+    user.run("test -e docs").code(1);
+    Ok(())
+}

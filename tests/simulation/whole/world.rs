@@ -300,7 +300,7 @@ impl World {
                 }
             }
             // Nothing is hollow there.
-            Files::SetAside { .. } | Files::PutBack { .. } | Files::KeepAside { .. } => {}
+            Files::SetAside { .. } | Files::PutBack { .. } | Files::KeepAside { .. } | Files::RemoveTree { .. } => {}
             Files::Write { path, content, mode } | Files::Overwrite { path, content, mode } => {
                 let file = File { text: content.clone(), mode: *mode, at: self.now };
                 self.files.insert(path.clone(), file);
@@ -367,6 +367,7 @@ impl World {
                 self.containers.get_mut(name).into_iter().for_each(|found| found.running = false);
             }
             Podman::TagImage { .. } | Podman::UntagImage { .. } | Podman::CopyOut(_) => {}
+            Podman::RemoveVolume { name } => drop(self.volumes.remove(name)),
             Podman::CreateSecret(body) => match self.secrets.get(&body.name) {
                 Some(labels) if *labels == body.labels => {}
                 Some(_) => return failure(FailureKind::Conflict, "the name is taken"),
