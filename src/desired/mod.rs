@@ -121,6 +121,10 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
     /// What it wants to know in the second round, of what the first answered.
     fn query_more(&self, _observed: &Observed, _query: &mut Query) {}
 
+    /// What it wants to know before the plan is shown, of what is the matter with it and of what is to be done: where a copy of what was
+    /// lost may lie, and how much would be left behind.
+    fn query_closer(&self, _action: Action, _observed: &Observed, _query: &mut Query) {}
+
     /// The live object. `Absent` where there is none that is ours; `Unknown` never leads to an action.
     fn seen(&self, observed: &Observed) -> Seen<Object>;
 

@@ -173,6 +173,8 @@ pub struct Undeclared {
     pub name: String,
     /// Paths that are left to podman.
     pub except: BTreeSet<String>,
+    /// Volumes that the one before it has at such paths: they go on with the data that is in them.
+    pub known: BTreeMap<String, String>,
 }
 
 impl Undeclared {
@@ -183,15 +185,22 @@ impl Undeclared {
 
     /// The name of the volume for a path.
     pub fn volume(&self, path: &str) -> String {
+        if let Some(known) = self.known.get(path.trim_end_matches('/')) {
+            return known.clone();
+        }
         let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '.' };
         let path: String = path.trim_matches('/').chars().map(plain).collect();
         format!("{}{path}", self.name)
     }
 
-    pub fn create(&self, path: &str) -> VolumeCreate {
+    /// None where it is there.
+    pub fn create(&self, path: &str) -> Option<VolumeCreate> {
+        if self.known.contains_key(path.trim_end_matches('/')) {
+            return None;
+        }
         let mut label = self.labels.clone();
         label.insert(self.address_label.to_owned(), format!("{}:{path}", self.address));
-        VolumeCreate { name: self.volume(path), label, ..VolumeCreate::default() }
+        Some(VolumeCreate { name: self.volume(path), label, ..VolumeCreate::default() })
     }
 }
 

@@ -1,10 +1,11 @@
 //! Quadlet files: units are generated from them whose containers are started with `--replace`, which would remove ours of the
 //! same name. They are only ever read.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::change::{Risk, Severity};
-use crate::desired::Context;
+use crate::desired::{Context, HostPort};
 use crate::hand_over::{self, HandOver};
 use crate::observed::{Observed, Query};
 
@@ -18,8 +19,55 @@ fn folders(context: &Context) -> Vec<PathBuf> {
     own.into_iter().chain(mine).chain([everybody, PathBuf::from("/usr/share/containers/systemd/users")]).collect()
 }
 
+/// Where the generator of the system's manager looks: its containers are root's, and take ports of the same machine.
+const OF_THE_SYSTEM: [&str; 3] =
+    ["/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd"];
+
 pub(super) fn query(context: &Context, query: &mut Query) {
     query.folders.extend(folders(context));
+    query.folders.extend(OF_THE_SYSTEM.map(PathBuf::from));
+}
+
+/// A file whose unit starts at boot and publishes one of these ports: whoever is first has it, this one or ours.
+pub(super) fn contested(ports: &[HostPort], our_unit: &str, observed: &Observed) -> Vec<Risk> {
+    let mut files: Vec<(&PathBuf, &String)> = observed.folders.values().flatten().collect();
+    files.sort();
+    files.dedup_by_key(|(path, _)| *path);
+    let is_unit = |path: &Path| {
+        path.extension().is_some_and(|found| ["container", "pod", "kube"].iter().any(|one| found == *one))
+    };
+    let starts = |text: &str| value(text, "WantedBy").or(value(text, "RequiredBy")).is_some();
+    let rivals = files.into_iter().filter(|(path, text)| is_unit(path) && starts(text));
+    let contest = |(path, text): (&PathBuf, &String)| {
+        let unit = format!("{}.service", path.file_stem()?.to_str()?);
+        let port = published(text)
+            .find_map(|(ip, number, protocol)| ports.iter().find(|port| port.overlaps(ip, number, &protocol)))?;
+        let address = std::net::SocketAddr::new(port.ip, port.port);
+        (unit != our_unit).then(|| Risk {
+            code: "PORT_CONTESTED_AT_BOOT",
+            severity: Severity::Warning,
+            message: format!("{address}/{} is published by {unit} too, which starts at boot ({})", port.protocol, path.display()),
+            remedies: vec!["Take that file away where it was made, or publish another port: after a boot only one of the two runs.".to_owned()],
+        })
+    };
+    rivals.filter_map(contest).collect()
+}
+
+/// `PublishPort=` in all its forms (podman-systemd.unit(5)); a port that podman chooses is none.
+fn published(text: &str) -> impl Iterator<Item = (IpAddr, u16, String)> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("PublishPort")?.trim_start().strip_prefix('='));
+    let one = |line: &str| {
+        let (ports, protocol) = line.trim().rsplit_once('/').unwrap_or((line.trim(), "tcp"));
+        let (host, _) = ports.rsplit_once(':')?;
+        let (ip, host) = match host.rsplit_once(':') {
+            Some((ip, host)) => (ip.trim_matches(['[', ']']).parse().ok()?, host),
+            None => (IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED), host),
+        };
+        let (first, last) = host.split_once('-').unwrap_or((host, host));
+        let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+        Some((first..=last).map(move |port| (ip, port, protocol.to_owned())).collect::<Vec<_>>())
+    };
+    lines.filter_map(one).flatten()
 }
 
 /// A file that would put another container under this name. Where its unit has the name of ours too, the unit is what
@@ -89,9 +137,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use super::conflict;
+    use super::{conflict, contested};
     use crate::attributes::Secrets;
-    use crate::desired::Context;
+    use crate::desired::{Context, HostPort};
     use crate::observed::Observed;
 
     fn said(text: &str) -> Vec<String> {
@@ -107,6 +155,37 @@ mod tests {
         let observed = Observed { folders: BTreeMap::from([(folder, files)]), ..Observed::default() };
         let found = conflict("s-web", "podman-s-web.service", &observed, &context);
         found.map(|(risk, _)| risk.remedies).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_unit_that_takes_a_port_at_boot_is_found_in_every_form_it_is_written() {
+        let port = |ip: &str, port: u16| HostPort {
+            ip: ip.parse().expect("an address"),
+            port,
+            protocol: "tcp".to_owned(),
+            span: None,
+        };
+        let rivals = |lines: &str, wanted: HostPort| {
+            let files = BTreeMap::from([(PathBuf::from("/etc/containers/systemd/web.container"), lines.to_owned())]);
+            let observed = Observed {
+                folders: BTreeMap::from([("/etc/containers/systemd".into(), files)]),
+                ..Observed::default()
+            };
+            contested(&[wanted], "podman-s-web.service", &observed).len()
+        };
+        let at_boot = |line: &str| format!("[Container]\n{line}\n[Install]\nWantedBy=default.target\n");
+        for (line, ip, number, count) in [
+            ("PublishPort=8081:8080", "127.0.0.1", 8081, 1),
+            ("PublishPort = 127.0.0.1:8081:8080/tcp", "127.0.0.1", 8081, 1),
+            ("PublishPort=127.0.0.2:8081:8080", "127.0.0.1", 8081, 0),
+            ("PublishPort=[::]:8081:8080", "::1", 8081, 1),
+            ("PublishPort=8080-8090:80-90", "127.0.0.1", 8085, 1),
+            ("PublishPort=8081:8080/udp", "127.0.0.1", 8081, 0),
+            ("PublishPort=8080", "127.0.0.1", 8080, 0),
+        ] {
+            assert_eq!(rivals(&at_boot(line), port(ip, number)), count, "{line}");
+        }
+        assert_eq!(rivals("[Container]\nPublishPort=8081:8080\n", port("127.0.0.1", 8081)), 0, "it starts by hand");
     }
 
     #[test]

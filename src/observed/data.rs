@@ -56,6 +56,47 @@ pub struct Reading {
     pub is_denied: bool,
 }
 
+/// How much lies below a directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Device and inode; None where there is nothing.
+    pub identity: Option<(u64, u64)>,
+    pub files: u64,
+    pub bytes: u64,
+    /// It was counted to its end.
+    pub is_whole: bool,
+}
+
+impl Extent {
+    /// There is certainly nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.is_whole && self.files == 0
+    }
+
+    pub fn is_same_as(&self, other: &Extent) -> bool {
+        self.identity.is_some() && self.identity == other.identity
+    }
+}
+
+/// A process that has a file open to write to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    pub pid: i32,
+    pub command: String,
+    /// As `/proc/PID/cgroup` has it.
+    pub cgroup: String,
+}
+
+/// What may be a copy of a database that was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub path: PathBuf,
+    pub tables: usize,
+    pub rows: u64,
+    /// Seconds since 1970.
+    pub modified_s: u64,
+}
+
 /// What a database must be to count as whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirement {

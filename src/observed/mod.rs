@@ -89,6 +89,12 @@ pub struct Observed {
     pub data: BTreeMap<PathBuf, data::Reading>,
     /// By container, then by target.
     pub mounts: BTreeMap<String, BTreeMap<String, data::LiveMount>>,
+    /// What may be copies of databases that were lost, by where those lay; filled where asked for.
+    pub candidates: BTreeMap<PathBuf, Vec<data::Candidate>>,
+    /// How much lies below directories; filled where asked for.
+    pub extents: BTreeMap<PathBuf, data::Extent>,
+    /// Who has files open to write to them; filled where asked for.
+    pub writers: BTreeMap<PathBuf, Vec<data::Writer>>,
     /// What containers wrote outside their mounts, by name; filled where asked for.
     pub layers: BTreeMap<String, Seen<layer::Layer>>,
     /// Guards that the user lets pass in this run: code and address.

@@ -58,6 +58,12 @@ pub struct Query {
     pub data: BTreeSet<(PathBuf, Engine)>,
     /// Bind mounts that are to be looked at in the running container, by its name.
     pub mounts: BTreeMap<String, Mounts>,
+    /// Databases that were lost, by where they lay: where copies of them are looked for.
+    pub candidates: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Directories of which it is wanted how much lies in them.
+    pub extents: BTreeSet<PathBuf>,
+    /// Files of which it is wanted who writes to them.
+    pub writers: BTreeSet<PathBuf>,
     /// Containers whose own layers are looked at, by name.
     pub layers: BTreeMap<String, Wanted>,
     pub host: bool,

@@ -29,10 +29,20 @@ pub const MEANINGS: &[Meaning] = &[
         "Remove it yourself, where it is to go.",
     ),
     row(
+        "DATA_PATH_SHARED_RW",
+        "Two may write to something that must survive: another container has it on a mount, or another program has it open. A database that two programs write to in different containers, or that one replaces under the other, is damaged sooner or later.",
+        "Let one alone write there: stop the other, or mount it read-only there.",
+    ),
+    row(
         "DATA_ROOT_IDENTITY_CHANGED",
         "Under the path of something that must survive lies another directory than at the last good reading. It was moved, restored, or \
          removed and made anew. What is in it may look whole and be new.",
         "Find the old directory: where it was moved to, or a copy. Put it back; or accept the new one once.",
+    ),
+    row(
+        "DATA_ROOT_MOVED",
+        "The stack file mounts another directory where a container has had one with something in it, be it that the line changed or that the stack file itself was moved and the path is a relative one. What is in the old directory stays there, and the container begins with what is in the new one.",
+        "Copy it over while the container is stopped; or accept it, where the container is to begin anew.",
     ),
     row(
         "DB_EMPTY",
@@ -164,20 +174,25 @@ pub const MEANINGS: &[Meaning] = &[
         "Start its socket with `systemctl --user enable --now podman.socket`.",
     ),
     row(
+        "PORT_CONTESTED_AT_BOOT",
+        "Another unit that starts at boot publishes a port of this stack. While it is down nobody notices; after a boot whoever is first has the port, and the other one fails again and again.",
+        "Take the other unit away where it was made, or publish another port.",
+    ),
+    row(
         "PORT_TAKEN",
         "Somebody else listens on a port that the stack publishes.",
         "Stop that program where it is managed, or publish another port.",
+    ),
+    row(
+        "PROTECTED",
+        "Data that the stack file said `protect: true` of is to be removed by its name. It stays protected when that line is gone, until the file says `protect: false`.",
+        "Leave it; or accept it for this run.",
     ),
     row(
         "STATEFUL_PATH_NOT_MOUNTED",
         "A program has a database open where nothing is mounted, or its image says that a path holds state and the stack file mounts \
          nothing there.",
         "Mount a directory or a volume there, or let the program write to one that is mounted. What may go is listed in `ephemeral:`.",
-    ),
-    row(
-        "PROTECTED",
-        "Data that the stack file said `protect: true` of is to be removed by its name. It stays protected when that line is gone, until the file says `protect: false`.",
-        "Leave it; or accept it for this run.",
     ),
     row(
         "UNIT_DROP_IN",
@@ -226,7 +241,7 @@ impl<'a> ExplainJson<'a> {
 
 /// Guards of data; what stands in the way does not go by being accepted.
 fn is_acceptable(code: &str) -> bool {
-    ["DB_", "MOUNT_", "DATA_ROOT", "EPHEMERAL_", "PROTECTED"].iter().any(|prefix| code.starts_with(prefix))
+    ["DB_", "MOUNT_", "DATA_ROOT", "DATA_PATH", "EPHEMERAL_", "PROTECTED"].iter().any(|prefix| code.starts_with(prefix))
 }
 
 fn paragraph(text: &str) -> String {

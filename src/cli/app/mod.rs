@@ -425,6 +425,7 @@ impl<M: Observe, R: Memory> App<M, R> {
     ) -> Result<(Observed, Plan), Failure> {
         let (mut query, observed) = self.look_in_rounds(options).await?;
         let plan = make(&observed);
+        let before = query.clone();
         let going: BTreeSet<&Address> = plan.letting_go().collect();
         for found in observed.containers.values().filter(|found| labels::belongs_to(&found.labels, &query.stack)) {
             let Some(address) = labels::address(&found.labels) else { continue };
@@ -434,7 +435,12 @@ impl<M: Observe, R: Memory> App<M, R> {
                 query.layers.insert(found.name.clone(), wanted);
             }
         }
-        if query.layers.is_empty() {
+        let actions: BTreeMap<&Address, Action> =
+            plan.changes.iter().map(|change| (&change.address, change.action)).collect();
+        for (address, resource) in self.desired.resources.iter() {
+            resource.query_closer(actions.get(address).copied().unwrap_or(Action::None), &observed, &mut query);
+        }
+        if query == before {
             return Ok((observed, plan));
         }
         let mut observed = self.observe(&query).await?;

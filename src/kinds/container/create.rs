@@ -10,6 +10,7 @@ use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, att
 use crate::desired::Neighbours;
 use crate::effect::podman::{
     Cpu, Device, HealthConfig, ImageVolume, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
+    Undeclared,
 };
 use crate::effect::{ContainerCreate, Endpoint};
 use crate::kinds::{labels, secret};
@@ -19,7 +20,7 @@ use crate::observed::Observed;
 const CPU_PERIOD_US: u64 = 100_000;
 
 pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
-    let Found { versions, gpu_devices, new_volumes, called } = found;
+    let Found { versions, gpu_devices, new_volumes, undeclared, called } = found;
     let mut spec = Cow::Borrowed(attributes::created_with(container));
     if !versions.is_empty() {
         spec.to_mut().set(secret::VERSIONS, json!(versions));
@@ -53,7 +54,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         mounts,
         volumes,
         image_volumes: image_volumes(container),
-        undeclared: Some(undeclared::wanted(container)),
+        undeclared: Some(undeclared.clone()),
         portmappings: ports(container),
         expose: exposed(container),
         netns: Namespace::from(&container.mode),
@@ -87,6 +88,7 @@ pub(super) struct Found {
     pub(super) gpu_devices: BTreeSet<String>,
     /// Names of the volumes that are made in the same plan.
     pub(super) new_volumes: BTreeSet<String>,
+    pub(super) undeclared: Undeclared,
     /// Containers that go by another name while this one is made.
     pub(super) called: BTreeMap<String, String>,
 }
@@ -101,6 +103,7 @@ impl Found {
             versions: secrets::versions(container, neighbours),
             gpu_devices: gpu::devices(container, observed),
             new_volumes: container.mounts.values().filter_map(is_new).collect(),
+            undeclared: undeclared::wanted(container, observed),
             called: BTreeMap::new(),
         }
     }

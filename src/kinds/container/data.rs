@@ -13,11 +13,12 @@ use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::kinds::labels;
-use crate::observed::data::{Engine, LiveMount, Reading, Requirement, State};
+use crate::observed::data::{Candidate, Engine, LiveMount, Reading, Requirement, State};
 use crate::observed::query::Mounts;
 use crate::observed::{Observed, Query};
 use crate::stack::forms::{self, Described, Form, Map, TEXTS, key};
 use crate::stack::yaml::Node;
+use crate::time;
 
 /// The kind of fact that keeps the last good reading of each path.
 pub(super) const FACT: &str = "data";
@@ -178,6 +179,24 @@ pub(super) fn query(container: &Container, observed: &Observed, query: &mut Quer
     query.data.extend(asked);
 }
 
+/// What has a contract and is a file, where it lies.
+pub(super) fn files(container: &Container, observed: &Observed) -> Vec<PathBuf> {
+    let files = container.data.iter().filter(|contract| contract.engine == Engine::Sqlite);
+    files.filter_map(|contract| on_host(container, contract, observed)).collect()
+}
+
+/// Copies of what was lost are looked for beside where it lay, where people keep copies, and among what was rescued.
+pub(super) fn query_closer(container: &Container, observed: &Observed, query: &mut Query) {
+    let home = &container.context.home;
+    for contract in container.data.iter().filter(|contract| contract.engine == Engine::Sqlite) {
+        let is_lost = judge(container, contract, observed).iter().any(|risk| risk.severity == Severity::Critical);
+        let (Some(path), true) = (on_host(container, contract, observed), is_lost) else { continue };
+        let beside = path.parent().and_then(|directory| directory.parent()).filter(|beside| beside.parent().is_some());
+        let kept = [".config-backups", ".dotfiles", ".local/share/stackctl"].map(|place| home.join(place));
+        query.candidates.insert(path.clone(), kept.into_iter().chain(beside.map(PathBuf::from)).collect());
+    }
+}
+
 /// A small stack is looked at whole; of a large one, what has a contract, unless all is inspected.
 pub(super) fn query_mounts(container: &Container, query: &mut Query) {
     let binds = container.mounts.iter().filter_map(|(target, mount)| match &mount.source {
@@ -304,7 +323,7 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
         code,
         severity,
         message: format!("{}: {} ({}) {what}", container.address, contract.path, place.display()),
-        remedies: look_for_it(container, severity),
+        remedies: look_for_it(container, observed.candidates.get(&place), severity),
     };
     let is_set_aside = contract.is_quarantined && is_hollow(reading) && !is_loss(container, contract, observed);
     let empty = |what: String| match is_set_aside {
@@ -359,14 +378,20 @@ fn had(before: &Reading) -> String {
     }
 }
 
-fn look_for_it(container: &Container, severity: Severity) -> Vec<String> {
+fn look_for_it(container: &Container, found: Option<&Vec<Candidate>>, severity: Severity) -> Vec<String> {
     if severity < Severity::Critical {
         return Vec::new();
     }
-    vec![format!(
+    let leave = format!(
         "Leave {} as it is until it is found: where its program writes to, a copy, a backup, a directory that was moved.",
         container.name
-    )]
+    );
+    let candidate = |found: &Candidate| {
+        let Candidate { path, tables, rows, modified_s } = found;
+        let date = time::rfc3339(modified_s * 1_000_000);
+        format!("It may be {}: {tables} tables with {rows} rows, of {date}.", path.display())
+    };
+    std::iter::once(leave).chain(found.into_iter().flatten().map(candidate)).collect()
 }
 
 /// Tables of the contract that are not there, or of the last good reading where there are too few.

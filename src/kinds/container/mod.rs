@@ -9,6 +9,7 @@ mod create;
 mod data;
 mod gpu;
 mod layer;
+mod moved;
 mod namespaces;
 mod observe;
 mod outdated;
@@ -16,6 +17,7 @@ mod rescue;
 mod secrets;
 mod security;
 mod settings;
+mod shared;
 mod spec;
 mod steps;
 mod systemd;
@@ -32,7 +34,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::Attributes;
-use crate::change::{AttributeChange, Risk, Step, Steps};
+use crate::change::{Action, AttributeChange, Risk, Step, Steps};
 use crate::desired::{
     Condition, Context, Declared, Dependency, Difference, Home, HostPort, Kind, Liveness, Neighbours, Object, Resource,
 };
@@ -425,6 +427,17 @@ impl Resource for Container {
         }
     }
 
+    fn query_closer(&self, action: Action, observed: &Observed, query: &mut Query) {
+        data::query_closer(self, observed, query);
+        // Who writes is looked for through every process: where something is done, or where everything is looked at.
+        if action != Action::None || query.layers.contains_key(&self.name) {
+            shared::query(self, observed, query);
+        }
+        if action == Action::Replace {
+            moved::query(self, observed, query);
+        }
+    }
+
     fn seen(&self, observed: &Observed) -> Seen<Object> {
         observe::seen(self, observed)
     }
@@ -443,10 +456,15 @@ impl Resource for Container {
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
         let mut risks = conflicts::find(self, observed);
+        if !self.ports.is_empty() {
+            risks.extend(quadlet::contested(&self.host_ports(), &self.unit_name(), observed));
+        }
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
         risks.extend(undeclared::risks(self, observed));
         risks.extend(self.loses(observed));
+        let more = moved::risks(self, observed).into_iter().chain(shared::risks(self, observed));
+        risks.extend(data::weighed(&self.address, more, observed));
         risks.extend(data::risks(self, observed));
         risks
     }

@@ -1,12 +1,16 @@
 //! Paths that an image declares as `VOLUME` and the stack file mounts nothing at. Podman would make a volume without a name there, which
 //! nobody finds again: they get one with a name and our labels, which outlives every replace.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::Container;
 use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::effect::podman::Undeclared;
 use crate::kinds::labels;
-use crate::observed::{Observed, Seen};
+use crate::observed::{self, Observed, Seen};
 
 /// In the address of such a volume, between the container's name and the path.
 const SEPARATOR: &str = ":/";
@@ -18,20 +22,46 @@ pub fn owner(address: &Address) -> Option<Address> {
 }
 
 /// What podman is told of them when the container is made: only then it is certain what its image declares.
-pub(super) fn wanted(container: &Container) -> Undeclared {
+pub(super) fn wanted(container: &Container, observed: &Observed) -> Undeclared {
     Undeclared {
         labels: [(labels::STACK.to_owned(), container.context.stack.clone())].into(),
         address_label: labels::ADDRESS,
         address: format!("volume.{}", container.address.name()),
         name: format!("{}_{}.", container.context.stack, container.address.name()),
+        known: known(container, observed),
         except: container.mounts.keys().chain(&container.ephemeral).cloned().collect(),
     }
+}
+
+/// What the one before it has there: a volume of these, perhaps by the name that the container had then, or one without a name from
+/// before they had any.
+fn known(container: &Container, observed: &Observed) -> BTreeMap<String, String> {
+    let is_before = |found: &&observed::Container| {
+        let address = labels::address(&found.labels);
+        labels::belongs_to(&found.labels, &container.context.stack)
+            && address.is_some_and(|address| address == container.address || Some(&address) == container.was.as_ref())
+    };
+    let mounts = observed.containers.values().filter(is_before).filter_map(|found| found.inspect.as_ref());
+    let mounts = mounts.filter_map(|inspect| inspect["Mounts"].as_array()).flatten();
+    let one = |mount: &Value| {
+        let (name, path) = (mount["Name"].as_str()?, mount["Destination"].as_str()?);
+        let is_nameless = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_ours = || {
+            let address = labels::address(&observed.volumes.get(name)?.labels)?;
+            owner(&address)
+        };
+        (is_nameless || is_ours().is_some()).then(|| (path.trim_end_matches('/').to_owned(), name.to_owned()))
+    };
+    mounts.filter_map(one).collect()
 }
 
 /// What is told of an image that is here.
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
     let Some(image) = observed.images.get(&container.image).and_then(Seen::present) else { return Vec::new() };
-    let undeclared = wanted(container);
+    if image.volumes.is_empty() {
+        return Vec::new();
+    }
+    let undeclared = wanted(container, observed);
     let declared = image.volumes.iter().filter(|path| !undeclared.is_covered(path));
     let risk = |path: &String| {
         let name = undeclared.volume(path);

@@ -129,7 +129,8 @@ fn set(path: &Path) -> io::Result<()> {
 }
 
 fn back(path: &Path) -> io::Result<()> {
-    let Some(directory) = sets(path)?.pop() else { return Ok(()) };
+    // One that is kept is no part of what is taken back.
+    let Some(directory) = open(path)?.pop() else { return Ok(()) };
     let Some(note) = manifest(&directory) else { return Ok(()) };
     let parent = path.parent().unwrap_or(path);
     // What the program made in its place since is somebody's data too.

@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "data is read where it lies")]
 
 pub mod aside;
+mod extent;
+mod search;
 mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,8 @@ use std::time::UNIX_EPOCH;
 
 use super::inside;
 use crate::observed::data::{Engine, Reading, State};
+pub use extent::extents;
+pub use search::search;
 
 /// What is asked.
 pub type Questions = BTreeSet<(PathBuf, Engine)>;

@@ -9,6 +9,7 @@ mod facts;
 mod holder;
 mod mounts;
 mod sockets;
+mod writers;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,6 +17,7 @@ use std::io;
 use crate::observed::Listener;
 pub use facts::{facts, systemd_runs};
 pub use mounts::live as live_mounts;
+pub use writers::writers;
 
 /// Listening sockets in this network namespace, whoever holds them. Those on `owners_of_ports` are followed to their
 /// process as far as this user may look.

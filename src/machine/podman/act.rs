@@ -279,9 +279,10 @@ async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<Containe
     }
     let Some(undeclared) = wanted.undeclared.take() else { return Ok(wanted) };
     for path in found.volumes.iter().filter(|path| !undeclared.is_covered(path)) {
-        let volume = undeclared.create(path);
-        create_volume(client, &volume).await?;
-        wanted.volumes.push(NamedVolume { name: volume.name, dest: path.clone(), ..NamedVolume::default() });
+        if let Some(volume) = undeclared.create(path) {
+            create_volume(client, &volume).await?;
+        }
+        wanted.volumes.push(NamedVolume { name: undeclared.volume(path), dest: path.clone(), ..NamedVolume::default() });
     }
     Ok(wanted)
 }

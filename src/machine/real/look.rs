@@ -11,7 +11,7 @@ use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, data, files, host, http, layer};
-use crate::observed::data::{LiveMount, Reading, State};
+use crate::observed::data::{Candidate, Extent, LiveMount, Reading, State, Writer};
 use crate::observed::layer::Layer;
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
@@ -95,6 +95,9 @@ impl Real {
             facts: crate::observed::Facts::default(),
             data,
             mounts,
+            candidates: look_for_copies(query).await,
+            extents: count_extents(query).await,
+            writers: find_writers(query).await,
             layers,
             accepted: BTreeSet::new(),
             blind,
@@ -386,6 +389,31 @@ async fn registry(podman: &Podman, references: &BTreeSet<String>) -> BTreeMap<St
         (reference.clone(), seen)
     }))
     .await
+}
+
+/// Only where something was lost. It ends by itself.
+async fn look_for_copies(query: &Query) -> BTreeMap<PathBuf, Vec<Candidate>> {
+    if query.candidates.is_empty() {
+        return BTreeMap::new();
+    }
+    let wanted = query.candidates.clone();
+    tokio::task::spawn_blocking(move || data::search(&wanted)).await.unwrap_or_default()
+}
+
+async fn count_extents(query: &Query) -> BTreeMap<PathBuf, Extent> {
+    if query.extents.is_empty() {
+        return BTreeMap::new();
+    }
+    let wanted = query.extents.clone();
+    tokio::task::spawn_blocking(move || data::extents(wanted.into_iter()).collect()).await.unwrap_or_default()
+}
+
+async fn find_writers(query: &Query) -> BTreeMap<PathBuf, Vec<Writer>> {
+    if query.writers.is_empty() {
+        return BTreeMap::new();
+    }
+    let wanted = query.writers.clone();
+    tokio::task::spawn_blocking(move || host::writers(&wanted)).await.unwrap_or_default()
 }
 
 /// Apart from the other files, since a context may be large.

@@ -176,6 +176,8 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     is_refused("MOUNT_SOURCE_REPLACED", &["container.webui", "/app/backend/data", "/home/contracts-cause/moved"]);
     is_refused("DATA_ROOT_IDENTITY_CHANGED", &["webui.db"]);
     is_refused("DB_MISSING", &["had 28 tables with 2 rows"]);
+    let told = user.stackctl(&["drift", "--format", "json"]).code(2).stdout;
+    assert!(told.contains("It may be /home/contracts-cause/moved/webui.db: 28 tables with 2 rows"), "{told}");
     user.stackctl(&["rescue", "webui", "--to", "swapped"]).ok();
     let count = "sqlite3 swapped/app/backend/data/webui.db 'SELECT count(*) FROM chat'";
     assert_eq!(user.run(count).ok().line(), "2", "what the container has, and not what lies at the source");
@@ -191,10 +193,14 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     let without = file.split("    data:\n").next().unwrap_or_default();
     user.write("stack.yaml", without.replace("~/data", "~/other"))?;
     let plan = user.stackctl(&["plan", "--format", "json"]).ok().json();
-    assert_eq!((&plan["summary"]["replace"], &plan["risks"]), (&1.into(), &serde_json::json!([])), "{plan:#}");
-    assert!(
-        plan["changes"].as_array().is_some_and(|all| all.iter().all(|change| change["risks"] == serde_json::json!([])))
-    );
+    assert_eq!(plan["summary"]["replace"], 1, "{plan:#}");
+    assert!(!plan.to_string().contains("MOUNT_SOURCE"), "{plan:#}");
+    let refused = user.stackctl(&["apply", "-y"]).code(4).stdout;
+    assert!(refused.contains("DATA_ROOT_MOVED") && refused.contains("nothing in it"), "{refused}");
+    user.run("mkdir -m 700 other && cp -a data/. other/").ok();
+    let plan = user.stackctl(&["plan"]).ok().stdout;
+    assert!(plan.contains("DATA_ROOT_MOVED (info)"), "it is copied: {plan}");
+    user.run("rm -r other").ok();
     user.write("stack.yaml", &file)?;
     bench.is_in_sync();
 
@@ -212,5 +218,32 @@ fn a_directory_that_went_from_under_a_running_container_is_told_and_nothing_stop
     user.run("systemctl --user restart podman-s-webui.service").ok();
     bench.chat("new");
     is_refused("DB_SHRUNK", &["had 2"]);
+    Ok(())
+}
+
+#[test]
+fn another_program_that_writes_there_is_told_by_its_name() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-shared")?;
+    let bench = Bench::new(&user, "~/data", "data/webui.db", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
+    let line = "sleep 60 >>data/webui.db 2>/dev/null </dev/null & echo $! >pid";
+    user.run(line).ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DATA_PATH_SHARED_RW") && told.contains("`sleep`"), "{told}");
+    user.stackctl(&["restart", "-y"]).code(4);
+    user.run("kill $(cat pid)").ok();
+    bench.is_in_sync();
+
+    // Another container of the stack with the same directory.
+    let stack = user.read("stack.yaml")?;
+    let other = "  other: { image: \"localhost/webui:1\", command: [sleep], volumes: [\"~/data:/srv\"] }\n";
+    user.write("stack.yaml", format!("{stack}{other}"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DATA_PATH_SHARED_RW (warning)") && told.contains("s-other"), "{told}");
+    user.write("stack.yaml", format!("{stack}{}", other.replace(":/srv", ":/srv:ro")))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    bench.is_in_sync();
     Ok(())
 }

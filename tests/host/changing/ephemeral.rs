@@ -201,6 +201,16 @@ fn a_volume_that_nobody_declared_has_a_name_and_outlives_every_replace() -> anyh
     assert!(chats.contains("one") && chats.contains("two"), "{chats}");
     assert_eq!(user.run("podman volume ls -q").ok().stdout, "s_webui.var.lib.app\n", "none without a name");
 
+    // Renamed, it goes on with what it had, also once the line that says so is gone.
+    write("2", "    renamed_from: webui\n")?;
+    let renamed = user.read("stack.yaml")?.replace("  webui:", "  ui:");
+    user.write("stack.yaml", &renamed)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.write("stack.yaml", renamed.replace("    renamed_from: webui\n", "    environment: { A: b }\n"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let chats = user.run(&format!("curl -fsS http://127.0.0.1:{}/chats", user.port(0))).ok().stdout;
+    assert!(chats.contains("one") && chats.contains("two"), "{chats}");
+
     // Its container leaves the file: then nobody has it any more, and that is told.
     write("2", "")?;
     let stack = user.read("stack.yaml")?;

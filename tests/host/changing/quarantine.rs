@@ -2,6 +2,7 @@
 //! run that is killed on the way leaves half a set.
 
 use crate::host::Host;
+use crate::host::replacing::{Side, both_halves, calls, kill_at};
 use crate::host::user::User;
 
 const STACK: &str = "\
@@ -18,6 +19,7 @@ containers:
     healthcheck: { http: \"http://127.0.0.1:PORT/health\", interval: 200ms, retries: 3, start_period: 3s }
     data: [{ path: /app/backend/data/webui.db, engine: sqlite, min_tables: 28, when_hollow: quarantine }]
 ";
+const APPLY: &[&str] = &["apply", "--yes"];
 const HOLLOW: &str =
     "sqlite3 data/webui.db 'CREATE TABLE x (a); INSERT INTO x VALUES (zeroblob(260000)); DROP TABLE x'";
 
@@ -104,4 +106,47 @@ fn what_only_the_log_holds_is_populated_and_what_another_user_owns_is_moved_from
     user.run("podman unshare sh -c 'test -e data/webui.db.quarantine/*/webui.db'").ok();
     assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
     Ok(())
+}
+
+/// At every call that the machine hears of, and before and after each: the hollow file is somewhere, whole, and the next run comes to its end.
+fn killed_at_every_call(name: &str, side: Side) -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user(name)?;
+    write(&user, "0s", "")?;
+    let begin = || {
+        user.stackctl(&["destroy", "-y", "--accept", "EPHEMERAL_DATA:container.webui"]).ok();
+        user.run(&format!("rm -rf data/* && {HOLLOW}")).ok();
+        user.run("rm -f .local/state/stackctl/s/ledger.db* .local/state/stackctl/s/*.json").ok();
+    };
+    user.run("mkdir -m 700 data").ok();
+    begin();
+    let hollow = user.run("sha256sum <data/webui.db").ok().stdout;
+    let made = calls(&user, side, APPLY, 0)?;
+    assert!(made.len() >= 2, "{made:#?}");
+    for hold in both_halves(&made) {
+        begin();
+        kill_at(&user, side, hold, APPLY)?;
+        let case = format!("{hold:?} of {made:?}");
+        let places =
+            user.run("sha256sum data/webui.db data/webui.db.quarantine/*/webui.db 2>/dev/null; true").ok().stdout;
+        let digest = hollow.split(' ').next().unwrap_or_default();
+        assert!(places.contains(digest), "{case}: the hollow one is nowhere: {places}");
+        let output = user.stackctl(APPLY);
+        assert_eq!(output.code, 0, "{case}:\n{}{}", output.stdout, output.stderr);
+        assert_eq!(tables(&user), "28", "{case}");
+        let places = user.run("sha256sum data/webui.db.quarantine/*/webui.db 2>/dev/null; true").ok().stdout;
+        assert!(places.contains(digest), "{case}: it is not set aside: {places}");
+        assert_eq!(user.stackctl(&["drift"]).code(0).stdout, "", "{case}");
+    }
+    Ok(())
+}
+
+#[test]
+fn killed_at_every_call_of_systemd() -> anyhow::Result<()> {
+    killed_at_every_call("quarantine-bus", Side::Bus)
+}
+
+#[test]
+fn killed_at_every_call_of_podman() -> anyhow::Result<()> {
+    killed_at_every_call("quarantine-podman", Side::Podman)
 }
