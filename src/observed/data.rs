@@ -13,6 +13,8 @@ pub enum Engine {
     Sqlite,
     /// A directory, by what lies in it.
     Dir,
+    /// A small file; what it says is in [`Reading::why`].
+    Text,
 }
 
 /// What a reading comes to. Nothing is told by size.
@@ -44,6 +46,7 @@ pub struct Reading {
     pub tables: BTreeMap<String, Option<u64>>,
     /// Only the `-wal` holds part of it.
     pub wal_pending: bool,
+    /// Why it could not be told, or what a text says.
     pub why: String,
     /// Which directory it lies in: inode and time of birth, since a number is given again. Empty where it is not known.
     #[serde(default)]

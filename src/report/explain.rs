@@ -24,6 +24,11 @@ const fn row(code: &'static str, means: &'static str, remedy: &'static str) -> M
 /// In the order of the alphabet.
 pub const MEANINGS: &[Meaning] = &[
     row(
+        "DATA_FORMAT_INCOMPATIBLE",
+        "The data was made by another major version of its program than the image that the stack file names. The program would refuse to start on it, or change it so that the old one cannot read it any more.",
+        "Stay with the old version, or dump the data with it and load it into a new place with the new one.",
+    ),
+    row(
         "DATA_NOT_REMOVABLE",
         "`destroy --data` names something that is not removed by its name: a file, a secret, the home directory.",
         "Remove it yourself, where it is to go.",
@@ -241,7 +246,9 @@ impl<'a> ExplainJson<'a> {
 
 /// Guards of data; what stands in the way does not go by being accepted.
 fn is_acceptable(code: &str) -> bool {
-    ["DB_", "MOUNT_", "DATA_ROOT", "DATA_PATH", "EPHEMERAL_", "PROTECTED"].iter().any(|prefix| code.starts_with(prefix))
+    ["DB_", "MOUNT_", "DATA_ROOT", "DATA_PATH", "DATA_FORMAT", "EPHEMERAL_", "PROTECTED"]
+        .iter()
+        .any(|prefix| code.starts_with(prefix))
 }
 
 fn paragraph(text: &str) -> String {

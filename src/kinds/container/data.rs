@@ -124,7 +124,12 @@ fn covering<'c, 'p>(container: &'c Container, path: &'p str) -> Option<(&'c str,
 
 /// Where it lies on the host, as the file wants it mounted; a volume's place is known once podman was asked.
 fn on_host(container: &Container, contract: &Contract, observed: &Observed) -> Option<PathBuf> {
-    let (_, source, below) = covering(container, &contract.path)?;
+    host_path(container, &contract.path, observed)
+}
+
+/// The same of any path in the container.
+pub(super) fn host_path(container: &Container, path: &str, observed: &Observed) -> Option<PathBuf> {
+    let (_, source, below) = covering(container, path)?;
     let root = match source {
         MountSource::Bind(path) => path.clone(),
         MountSource::Volume { address: _, name, subpath } => {
@@ -350,7 +355,7 @@ fn judge(container: &Container, contract: &Contract, observed: &Observed) -> Vec
             vec![risk("DB_EMPTY", Severity::Critical, format!("is a directory with nothing in it{had}"))]
         }
         (State::ZeroLength, _) => vec![empty(format!("has no byte{had}"))],
-        (State::NoTables, Engine::Sqlite) => {
+        (State::NoTables, Engine::Sqlite | Engine::Text) => {
             let what = format!("is a database of {} bytes without any table{had}", reading.size);
             vec![empty(what)]
         }

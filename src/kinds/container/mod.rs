@@ -7,6 +7,7 @@ mod attributes;
 mod conflicts;
 mod create;
 mod data;
+mod format;
 mod gpu;
 mod layer;
 mod moved;
@@ -404,6 +405,7 @@ impl Resource for Container {
         query.listeners |= !self.ports.is_empty();
         gpu::query(self, query);
         data::query(self, &Observed::default(), query);
+        format::query(self, &Observed::default(), query);
         data::query_mounts(self, query);
         query.files.extend(self.old_unit().map(|unit| self.context.unit_directory.join(unit)));
     }
@@ -411,6 +413,7 @@ impl Resource for Container {
     fn query_more(&self, observed: &Observed, query: &mut Query) {
         conflicts::query_more(self, observed, query);
         data::query(self, observed, query);
+        format::query(self, observed, query);
         let lies = observe::Lies::of(self, observed);
         query.containers.extend(lies.renamed.map(|renamed| renamed.name.clone()));
         if let Some(inspect) = &mut query.inspect_only {
@@ -464,6 +467,7 @@ impl Resource for Container {
         risks.extend(undeclared::risks(self, observed));
         risks.extend(self.loses(observed));
         let more = moved::risks(self, observed).into_iter().chain(shared::risks(self, observed));
+        let more = more.chain(format::risks(self, observed));
         risks.extend(data::weighed(&self.address, more, observed));
         risks.extend(data::risks(self, observed));
         risks

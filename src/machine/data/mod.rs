@@ -9,7 +9,7 @@ mod search;
 mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -18,6 +18,9 @@ use super::inside;
 use crate::observed::data::{Engine, Reading, State};
 pub use extent::extents;
 pub use search::search;
+
+/// Of a file that says something in a word.
+const TEXT_BYTES_MAX: u64 = 256;
 
 /// What is asked.
 pub type Questions = BTreeSet<(PathBuf, Engine)>;
@@ -45,6 +48,7 @@ fn read(path: &Path, engine: Engine) -> Reading {
     let reading = match engine {
         Engine::Sqlite => sqlite::read(path),
         Engine::Dir => directory(path),
+        Engine::Text => text(path),
     };
     let root = if engine == Engine::Dir { Some(path) } else { path.parent() };
     let root = root.map(identity).unwrap_or_default();
@@ -69,6 +73,13 @@ fn directory(path: &Path) -> std::io::Result<Reading> {
     let entries = std::fs::read_dir(path)?.count();
     let state = if entries == 0 { State::NoTables } else { State::Populated };
     Ok(Reading { state, size: u64::try_from(entries).unwrap_or(u64::MAX), ..Reading::default() })
+}
+
+fn text(path: &Path) -> std::io::Result<Reading> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(TEXT_BYTES_MAX).read_to_end(&mut bytes)?;
+    let why = String::from_utf8_lossy(&bytes).trim().to_owned();
+    Ok(Reading { state: State::Populated, size: bytes.len() as u64, why, ..Reading::default() })
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ fn writer(pid: i32) -> Writer {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "the test is the writer")]
 mod tests {
     use std::collections::BTreeSet;
     use std::fs::{self, File, OpenOptions};

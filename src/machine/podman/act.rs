@@ -282,7 +282,11 @@ async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<Containe
         if let Some(volume) = undeclared.create(path) {
             create_volume(client, &volume).await?;
         }
-        wanted.volumes.push(NamedVolume { name: undeclared.volume(path), dest: path.clone(), ..NamedVolume::default() });
+        wanted.volumes.push(NamedVolume {
+            name: undeclared.volume(path),
+            dest: path.clone(),
+            ..NamedVolume::default()
+        });
     }
     Ok(wanted)
 }

@@ -247,3 +247,29 @@ fn another_program_that_writes_there_is_told_by_its_name() -> anyhow::Result<()>
     bench.is_in_sync();
     Ok(())
 }
+
+#[test]
+fn data_of_another_major_version_is_told_before_anything_is_pulled() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-format")?;
+    user.import_image("localhost/postgres:16", &["CMD [\"sleep\"]"]);
+    let stack = |tag: &str| {
+        format!(
+            "version: 1\nstack: s\nvolumes: {{ kept: {{}} }}\ncontainers:\n  db: {{ image: \"localhost/postgres:{tag}\", volumes: \
+             [\"kept:/var/lib/postgresql/data\"] }}\n"
+        )
+    };
+    user.write("stack.yaml", stack("16"))?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_kept").ok().line().to_owned();
+    user.run(&format!(
+        "echo 16 >{place}/PG_VERSION && podman unshare sh -c 'chown 999:999 {place} && chmod 700 {place}'"
+    ))
+    .ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    let before = user.ids();
+    user.write("stack.yaml", stack("17-alpine"))?;
+    let refused = user.stackctl(&["apply", "-y"]).code(4).stdout;
+    assert!(refused.contains("DATA_FORMAT_INCOMPATIBLE") && refused.contains("PostgreSQL 16"), "{refused}");
+    assert_eq!(user.ids(), before);
+    Ok(())
+}
