@@ -242,7 +242,7 @@ pub struct ContainerCreate {
     pub volumes: Vec<NamedVolume>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_volumes: Vec<ImageVolume>,
-    /// None: podman makes volumes without a name.
+    /// None: the image is known to declare nothing that is not mounted, and podman is left to it.
     #[serde(skip)]
     pub undeclared: Option<Undeclared>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,6 +1,7 @@
 //! Tests that end the host; they run one at a time, after all others.
 
 mod ai_stack;
+mod contract;
 mod replace;
 
 use super::Host;

@@ -54,7 +54,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
         mounts,
         volumes,
         image_volumes: image_volumes(container),
-        undeclared: Some(undeclared.clone()),
+        undeclared: undeclared.clone(),
         portmappings: ports(container),
         expose: exposed(container),
         netns: Namespace::from(&container.mode),
@@ -88,7 +88,7 @@ pub(super) struct Found {
     pub(super) gpu_devices: BTreeSet<String>,
     /// Names of the volumes that are made in the same plan.
     pub(super) new_volumes: BTreeSet<String>,
-    pub(super) undeclared: Undeclared,
+    pub(super) undeclared: Option<Undeclared>,
     /// Containers that go by another name while this one is made.
     pub(super) called: BTreeMap<String, String>,
 }
@@ -103,7 +103,7 @@ impl Found {
             versions: secrets::versions(container, neighbours),
             gpu_devices: gpu::devices(container, observed),
             new_volumes: container.mounts.values().filter_map(is_new).collect(),
-            undeclared: undeclared::wanted(container, observed),
+            undeclared: undeclared::to_ask(container, observed, neighbours),
             called: BTreeMap::new(),
         }
     }

@@ -42,7 +42,17 @@ const IGNORED: &[&str] = &[
     "**/*.pyc",
 ];
 /// Whatever lies there is meant to go, but for a database.
-const SCRATCH: &[&str] = &["/tmp/**", "/var/tmp/**", "/run/**", "/var/run/**", "**/*.log", "**/*.pid", "**/*.sock"];
+const SCRATCH: &[&str] = &[
+    "/tmp/**",
+    "/var/tmp/**",
+    "/run/**",
+    "/var/run/**",
+    "**/log/**",
+    "**/logs/**",
+    "**/*.log",
+    "**/*.pid",
+    "**/*.sock",
+];
 
 /// Small files of these names are what people sign in with.
 const KEYS: &[&str] = &["key", "secret", "token", "credential", "password", ".pem", "id_rsa", "id_ed25519"];

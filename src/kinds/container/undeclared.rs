@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Container;
 use crate::address::Address;
 use crate::change::{Risk, Severity};
+use crate::desired::Neighbours;
 use crate::effect::podman::Undeclared;
 use crate::kinds::labels;
 use crate::observed::{self, Observed, Seen};
@@ -31,6 +32,16 @@ pub(super) fn wanted(container: &Container, observed: &Observed) -> Undeclared {
         known: known(container, observed),
         except: container.mounts.keys().chain(&container.ephemeral).cloned().collect(),
     }
+}
+
+/// The same; None where the image is here, stays what it is, and declares nothing of the kind: then podman need not be asked again.
+pub(super) fn to_ask(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Option<Undeclared> {
+    let wanted = wanted(container, observed);
+    let image = observed.images.get(&container.image).and_then(Seen::present);
+    let after = neighbours.name_after(&Address::new("image", &container.image));
+    let stays = after.is_none_or(|name| name == container.image);
+    let has_none = image.is_some_and(|image| image.volumes.iter().all(|path| wanted.is_covered(path)));
+    (!(stays && has_none)).then_some(wanted)
 }
 
 /// What the one before it has there: a volume of these, perhaps by the name that the container had then, or one without a name from

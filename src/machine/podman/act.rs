@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "podman tells by no event that a port is free again")]
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use podman_api::models::Subnet;
@@ -245,8 +246,8 @@ struct Created {
 
 async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &Progress<'_>) -> Result<(), Failure> {
     needs_are_there(client, wanted).await?;
-    let wanted = &completed(client, wanted).await?;
-    match client.post("/containers/create", Some(wanted), STORAGE).await {
+    let wanted = completed(client, wanted).await?;
+    match client.post("/containers/create", Some(wanted.as_ref()), STORAGE).await {
         Ok((_, body)) => {
             let created: Created = serde_json::from_slice(&body).unwrap_or_default();
             for warning in created.warnings {
@@ -264,7 +265,11 @@ async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &
 
 /// With what only the image says. Podman takes a check without a test for no check, though its image has one: the image's test is put
 /// in. And a path that the image declares as `VOLUME` gets a volume that can be found again.
-async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<ContainerCreate, Failure> {
+async fn completed<'w>(client: &Client, wanted: &'w ContainerCreate) -> Result<Cow<'w, ContainerCreate>, Failure> {
+    let lacks_test = wanted.healthconfig.as_ref().is_some_and(|check| check.test.is_empty());
+    if wanted.undeclared.is_none() && !lacks_test {
+        return Ok(Cow::Borrowed(wanted));
+    }
     let found = image(client, &wanted.image).await.map_err(|error| client.failure(error))?;
     let found = found.ok_or_else(|| not_found("image", &wanted.image))?;
     let mut wanted = wanted.clone();
@@ -277,7 +282,7 @@ async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<Containe
         }
         check.test = found.healthcheck;
     }
-    let Some(undeclared) = wanted.undeclared.take() else { return Ok(wanted) };
+    let Some(undeclared) = wanted.undeclared.take() else { return Ok(Cow::Owned(wanted)) };
     for path in found.volumes.iter().filter(|path| !undeclared.is_covered(path)) {
         if let Some(volume) = undeclared.create(path) {
             create_volume(client, &volume).await?;
@@ -288,7 +293,7 @@ async fn completed(client: &Client, wanted: &ContainerCreate) -> Result<Containe
             ..NamedVolume::default()
         });
     }
-    Ok(wanted)
+    Ok(Cow::Owned(wanted))
 }
 
 /// Podman makes a named volume that is missing, empty and without our labels, and takes the start of an id for a
