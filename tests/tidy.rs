@@ -260,6 +260,7 @@ const NO_CODES: &[&str] = &[
     "STACKCTL_",
     "SUDO_",
     "XDG_",
+    "PG_",
 ];
 
 /// A code that a plan gives and nobody can look up says nothing.
@@ -287,4 +288,35 @@ fn every_code_is_explained() {
     }
     assert!(given > 20, "{given} codes were found");
     no_findings(&findings);
+}
+
+/// Calls that nothing here may make, whatever asks for it: they take from under somebody what was not named, or end what was not asked.
+#[test]
+fn nothing_forces_prunes_resets_or_kills() {
+    const NEVER: &[&str] = &[
+        "(\"force\", \"true\")",
+        "force=true",
+        "/prune",
+        "/kill",
+        "KillUnit",
+        "kill_unit",
+        "system/reset",
+        "chown -R",
+        "rm -rf",
+        "\"--force\"",
+        "(\"v\", \"true\")",
+    ];
+    let mut found = Vec::new();
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("src") && !is_test(path)) {
+        let code = text.lines().map(str::trim_start).enumerate().filter(|(_, line)| !line.starts_with("//"));
+        for (number, line) in code {
+            found.extend(
+                NEVER
+                    .iter()
+                    .filter(|word| line.contains(**word))
+                    .map(|word| format!("{}:{}: {word}", path.display(), number + 1)),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }

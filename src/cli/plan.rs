@@ -78,7 +78,8 @@ impl Options {
     pub fn chosen(&self, loaded: &Loaded) -> Result<plan::Options, Failure> {
         let Options { all: _, targets, excludes, replace, prune, check_updates, deep, accept } = self;
         let declared = &loaded.desired.resources;
-        let accepted = accept.accept.iter().map(|(_, address)| address);
+        // What left the file is declared nowhere.
+        let accepted = accept.accept.iter().map(|(_, address)| address).filter(|_| !prune);
         let mut named = [targets, excludes, replace].into_iter().flatten().chain(accepted);
         if let Some(address) = named.find(|address| !declared.contains_key(*address)) {
             let names: Vec<String> = declared.keys().map(Address::to_string).collect();

@@ -288,7 +288,9 @@ fn data_removal(kind: &Kind, owned: &Owned, inputs: &Inputs<'_>) -> Change {
         });
     }
     let accepted = inputs.observed.accepted.contains(&("PROTECTED".to_owned(), address.clone()));
-    for protected in protected(inputs).into_iter().filter(|protected| holds(address, protected)) {
+    // What lies in a protected directory is protected with it.
+    let concerns = |protected: &Address| holds(address, protected) || holds(protected, address);
+    for protected in protected(inputs).into_iter().filter(concerns) {
         let (severity, more) =
             if accepted { (Severity::Warning, "; accepted for this run") } else { (Severity::Critical, "") };
         risks.push(Risk {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::machine::layer::open::companions;
 use crate::observed::data::LiveMount;
 
 /// Of the process `pid`: what it has at each of these targets, whose sources on the host are given.
@@ -52,13 +53,18 @@ fn judge(pid: i32, target: &str, source: &Path, root: &str) -> LiveMount {
     }
 }
 
-/// Files below the target that the process still holds open although they are gone, by descriptor.
+/// Files below the target that one of its processes still holds open although they are gone, by descriptor.
 fn held(pid: i32, target: &str) -> BTreeMap<String, PathBuf> {
+    companions(pid).into_iter().flat_map(|pid| held_by(pid, target)).collect()
+}
+
+fn held_by(pid: i32, target: &str) -> BTreeMap<String, PathBuf> {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeMap::new() };
     let held = entries.flatten().filter_map(|entry| {
         let link = std::fs::read_link(entry.path()).ok()?;
         let file = link.to_str()?.strip_suffix(" (deleted)")?;
-        file.starts_with(target).then(|| (file.to_owned(), entry.path()))
+        let below = file.strip_prefix(target.trim_end_matches('/'))?;
+        below.starts_with('/').then(|| (file.to_owned(), entry.path()))
     });
     held.collect()
 }

@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what was written is looked at where it lies")]
 
 mod magic;
-mod open;
+pub(in crate::machine) mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,8 +17,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::Failure;
 use super::podman::Podman;
+use super::{Failure, FailureKind};
 use crate::observed::layer::{Layer, Wanted, Written};
 use crate::observed::{Container, Seen};
 
@@ -55,7 +55,7 @@ async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Re
     for path in paths {
         match pid.map(|pid| open::reach(pid, path, &held)) {
             Some(Ok(file)) => layer.files.extend(read(file).map(|written| (path.to_owned(), written))),
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Some(Err(error)) if is_no_file(&error) => {}
             Some(Err(_)) | None => denied.push(path),
         }
     }
@@ -64,7 +64,12 @@ async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Re
         denied.into_iter().take(ARCHIVES_MAX).map(|path| async move { (path, podman.head(container, path).await) });
     let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
     for (path, answer) in answers {
-        layer.files.extend(answer?.map(|written| (path.to_owned(), written)));
+        match answer {
+            Ok(written) => layer.files.extend(written.map(|written| (path.to_owned(), written))),
+            // One that podman does not archive says nothing of the others.
+            Err(failure) if failure.kind == FailureKind::Refused => layer.more += 1,
+            Err(failure) => return Err(failure),
+        }
     }
     for (path, written) in &mut layer.files {
         written.is_scratch = scratch.is_match(path);
@@ -81,6 +86,12 @@ async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Re
         }
     }
     Ok(layer)
+}
+
+/// It is gone by now, or is a link or a socket.
+fn is_no_file(error: &std::io::Error) -> bool {
+    let links = [rustix::io::Errno::LOOP, rustix::io::Errno::NXIO].map(|errno| Some(errno.raw_os_error()));
+    error.kind() == std::io::ErrorKind::NotFound || links.contains(&error.raw_os_error())
 }
 
 /// Who has something below it is a directory.

@@ -51,7 +51,7 @@ pub(super) fn reach(pid: i32, path: &str, held: &BTreeMap<String, Held>) -> io::
 }
 
 /// Whoever is in the same process namespace.
-fn companions(pid: i32) -> Vec<i32> {
+pub(in crate::machine) fn companions(pid: i32) -> Vec<i32> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let Some(own) = namespace(pid) else { return Vec::new() };
     // Who shares the host's is told apart by nothing: then the first process alone counts.
