@@ -101,7 +101,12 @@ async fn copy(podman: &Podman, wanted: &CopyOut, partial: &Path, progress: &Prog
 
 async fn read(podman: &Podman, wanted: &CopyOut, source: &CopySource, sink: &mut Sink) -> Result<(), Failure> {
     let failed = |error: io::Error| {
-        Failure::new(FailureKind::Refused, format!("cannot copy {}: {}", source.path, files::words(&error)))
+        let words = format!("cannot copy {}: {}", source.path, files::words(&error));
+        let failure = Failure::new(FailureKind::Refused, words);
+        match error.kind() {
+            io::ErrorKind::StorageFull => failure.hint("Name a directory with more room with --to."),
+            _ => failure,
+        }
     };
     match &source.via {
         Via::Archive => {

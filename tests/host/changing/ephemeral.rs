@@ -226,3 +226,29 @@ fn a_volume_that_nobody_declared_has_a_name_and_outlives_every_replace() -> anyh
     assert_ne!(mounted.line(), "s_webui.var.lib.app", "it may go");
     Ok(())
 }
+
+/// A copy is whole or not there, and what is copied from goes on.
+#[test]
+fn a_full_disk_ends_a_rescue_with_nothing_half_written() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("ephemeral-full")?;
+    import(&user);
+    write(&user, "1", "/tmp/app", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    chat(&user, "one");
+    let place = "/mnt/ephemeral-full";
+    host.root(&format!("umount -l {place} 2>/dev/null; mkdir -p {place}")).ok();
+    host.root(&format!("mount -t tmpfs -o size=64k,uid={} tmpfs {place}", user.uid())).ok();
+    let told = user.stackctl(&["rescue", "webui", "--to", &format!("{place}/out")]);
+    let left = user.run(&format!("ls -A {place}")).ok().stdout;
+    host.root(&format!("umount -l {place}")).ok();
+    let told = told.code(1).stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("more room with --to"), "{told}");
+    assert!(told.contains("no space left") && told.contains("nothing of it was kept"), "{told}");
+    assert_eq!(left, "", "nothing is half written");
+    let before = user.run("podman cp s-webui:/tmp/app/webui.db - | tar -xO | sha256sum").ok().stdout;
+    user.stackctl(&["rescue", "webui", "--to", "out"]).ok();
+    assert_eq!(user.run("sha256sum <out/tmp/app/webui.db").ok().stdout, before);
+    chat(&user, "two");
+    Ok(())
+}
