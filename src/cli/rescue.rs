@@ -10,8 +10,8 @@ use super::records::Records;
 use super::ui::Ui;
 use crate::address::Address;
 use crate::change::{Action, Change, Steps, step};
+use crate::effect::Effect;
 use crate::effect::podman::CopyOut;
-use crate::effect::{Effect, Podman};
 use crate::execute::{Cancel, Fate, Options, execute};
 use crate::machine::{Perform, copy_out};
 use crate::observed::copied::{CopiedFile, Manifest};
@@ -140,7 +140,7 @@ fn told(copy: &CopyOut, file: &CopiedFile) -> FileJson {
 }
 
 fn plan(stack: &str, address: &Address, copies: &[CopyOut], to: &Path) -> Plan {
-    let copy = |copy: &CopyOut| step(Effect::Podman(Podman::CopyOut(Box::new(copy.clone()))));
+    let copy = |copy: &CopyOut| step(Effect::CopyOut(Box::new(copy.clone())));
     let change = Change {
         address: address.clone(),
         action: Action::Update,

@@ -22,6 +22,8 @@ pub enum Effect {
     Podman(Podman),
     Systemd(Systemd),
     Files(Files),
+    /// Nothing in the container is touched.
+    CopyOut(Box<CopyOut>),
     Wait(Wait),
 }
 
@@ -72,8 +74,6 @@ pub enum Podman {
     RemoveContainer {
         name: String,
     },
-    /// Nothing in the container is touched.
-    CopyOut(Box<CopyOut>),
     /// Gives an image another name, so that a prune leaves it. One that is gone is left at that.
     TagImage {
         id: String,
@@ -194,7 +194,7 @@ impl Effect {
             Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
                 healthy_within.is_some()
             }
-            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) => false,
+            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) => false,
         }
     }
 
@@ -229,6 +229,7 @@ impl fmt::Display for Effect {
             Effect::Podman(effect) => effect.fmt(f),
             Effect::Systemd(effect) => effect.fmt(f),
             Effect::Files(effect) => effect.fmt(f),
+            Effect::CopyOut(copy) => write!(f, "copy out of {} to {}", copy.container, copy.to.display()),
             Effect::Wait(effect) => effect.fmt(f),
         }
     }
@@ -253,7 +254,6 @@ impl fmt::Display for Podman {
             Podman::UnpauseContainer { name } => write!(f, "unpause container {name}"),
             Podman::RenameContainer { from, to } => write!(f, "rename container {from} to {to}"),
             Podman::RemoveContainer { name } => write!(f, "remove container {name}"),
-            Podman::CopyOut(copy) => write!(f, "copy out of {} to {}", copy.container, copy.to.display()),
             Podman::TagImage { id, reference } => write!(f, "tag image {:.12} as {reference}", id),
             Podman::UntagImage { reference } => write!(f, "untag image {reference}"),
             Podman::CreateSecret(secret) => write!(f, "create secret {}", secret.name),

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod copy_out;
 pub mod data;
 pub mod files;
+mod head;
 pub mod host;
 pub mod http;
 pub mod inside;

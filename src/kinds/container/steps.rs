@@ -254,6 +254,14 @@ impl<'a> Calls<'a> {
         there.map(one).collect()
     }
 
+    /// What a run that was killed has set aside goes back as well, where what came in its place does not hold.
+    fn undoable_start(&self) -> Step {
+        let left = self.hollow.iter().filter(|hollow| !hollow.is_there);
+        left.fold(step(self.start_effect()).undo(self.stop_effect()), |start, hollow| {
+            start.undo(Effect::Files(Files::PutBack { path: hollow.path.clone() }))
+        })
+    }
+
     /// What the program made holds, and still does once it was started again.
     fn proof(&self) -> Vec<Step> {
         if self.hollow.is_empty() {
@@ -323,8 +331,7 @@ impl<'a> Calls<'a> {
 
     fn start(&self) -> Vec<Step> {
         let mut steps = self.set_aside();
-        let start = step(self.start_effect());
-        steps.push(if self.hollow.is_empty() { start } else { start.undo(self.stop_effect()) });
+        steps.push(if self.hollow.is_empty() { step(self.start_effect()) } else { self.undoable_start() });
         steps.extend(self.up());
         steps.extend(self.proof());
         steps.extend(self.keep_aside().into_iter().map(Step::commit));
@@ -411,7 +418,7 @@ impl<'a> Calls<'a> {
         }
         phases.start.push(step(rename(&next, live)).undo(rename(live, &next)));
         phases.start.extend(self.set_aside());
-        phases.start.push(step(self.start_effect()).undo(self.stop_effect()));
+        phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
         phases.start.extend(self.proof());
         // Which of them is the parked one by then.

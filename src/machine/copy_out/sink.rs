@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::machine::layer::{HEAD_BYTES, written};
+use crate::machine::head;
 use crate::observed::copied::CopiedFile;
 
 const PIECE_BYTES: usize = 128 * 1024;
@@ -47,7 +47,7 @@ impl Sink {
             }
             None => None,
         };
-        let (mut digest, mut head, mut size) = (Sha256::new(), Vec::new(), 0_u64);
+        let (mut digest, mut first, mut size) = (Sha256::new(), Vec::new(), 0_u64);
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let count = match content.read(&mut piece) {
@@ -59,7 +59,7 @@ impl Sink {
             let bytes = &piece[..count];
             digest.update(bytes);
             size += count as u64;
-            head.extend(bytes.iter().take(HEAD_BYTES.saturating_sub(head.len())));
+            first.extend(bytes.iter().take(head::BYTES.saturating_sub(first.len())));
             if let Some((file, _)) = &mut out {
                 file.write_all(bytes)?;
             }
@@ -70,7 +70,7 @@ impl Sink {
             file.sync_all()?;
         }
         let Meta { mode, modified_s } = meta;
-        let stamp = written(size, modified_s, &head).stamp();
+        let stamp = head::written(size, modified_s, &first).stamp();
         let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let copied =
             CopiedFile { path: path.to_owned(), mode: mode & 0o7777, uid: 0, gid: 0, sha256, stamp, changed: false };

@@ -3,7 +3,6 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what was written is looked at where it lies")]
 
-mod magic;
 pub(in crate::machine) mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +14,8 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use sha2::{Digest as _, Sha256};
 
+use super::head;
 use super::podman::Podman;
 use super::{Failure, FailureKind};
 use crate::observed::layer::{Layer, Wanted, Written};
@@ -29,8 +28,6 @@ const ARCHIVES_MAX: usize = 400;
 const AT_ONCE: usize = 4;
 /// Between two readings of what is held open, where anything is: who writes all the while is seen to.
 const BETWEEN: Duration = Duration::from_millis(250);
-/// The magic numbers of all that is known lie in here, and the change counter of SQLite.
-pub(super) const HEAD_BYTES: usize = 512;
 
 /// # Errors
 /// Podman did not answer.
@@ -119,26 +116,10 @@ fn read(file: File) -> Option<Written> {
     if !found.is_file() {
         return None;
     }
-    let mut head = Vec::new();
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    let mut first = Vec::new();
+    file.take(head::BYTES as u64).read_to_end(&mut first).ok()?;
     let modified_s = u64::try_from(found.mtime()).unwrap_or_default();
-    Some(written(found.len(), modified_s, &head))
-}
-
-/// Of a file whose first bytes these are.
-pub(super) fn written(size: u64, modified_s: u64, head: &[u8]) -> Written {
-    Written {
-        size,
-        modified_s,
-        head: short_digest(head),
-        database: magic::name(head).map(str::to_owned),
-        ..Written::default()
-    }
-}
-
-fn short_digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Some(head::written(found.len(), modified_s, &first))
 }
 
 /// Below a root that somebody else fills: no link leads out of it.

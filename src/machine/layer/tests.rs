@@ -1,8 +1,8 @@
-//! What would break: a directory is taken for a file that was written, a database passes for any file.
+//! What would break: a directory is taken for a file that was written.
 
 use std::collections::BTreeSet;
 
-use super::{globs, leaves, written};
+use super::{globs, leaves};
 
 #[test]
 fn what_has_something_below_it_is_a_directory() {
@@ -24,14 +24,4 @@ fn patterns_hold_whole_parts_of_a_path() {
     ] {
         assert_eq!(set.is_match(path), is_passed_over, "{path}");
     }
-}
-
-#[test]
-fn a_database_is_told_by_its_bytes_alone() {
-    let named = |bytes: &[u8]| written(1, 0, bytes).database;
-    assert_eq!(named(b"SQLite format 3\0\x10\x00").as_deref(), Some("SQLite database"));
-    assert_eq!(named(b"12345678DUCK").as_deref(), Some("DuckDB database"));
-    assert_eq!(named(b"SQLite format 3 is a format"), None);
-    assert_eq!(named(b""), None);
-    assert_ne!(written(1, 0, b"a").stamp(), written(1, 0, b"b").stamp());
 }

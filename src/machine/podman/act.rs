@@ -21,7 +21,7 @@ use super::secrets;
 use super::shapes::{is_ours, or_default};
 use crate::effect::podman::NamedVolume;
 use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
-use crate::machine::{Failure, FailureKind, Progress, copy_out};
+use crate::machine::{Failure, FailureKind, Progress};
 use crate::observed::{Container, ContainerState};
 
 /// What a stop takes beside the time that the container is given: networks are torn down, on vfs storage too.
@@ -39,10 +39,8 @@ const PORT_RETRIES: [Duration; 5] = [
 /// Between two looks at a container that somebody is about to start. A look costs 2 ms.
 const NOT_STARTED_YET: Duration = Duration::from_millis(100);
 
-pub(super) async fn perform(podman: &super::Podman, effect: &Podman, progress: &Progress<'_>) -> Result<(), Failure> {
-    let client = &podman.client;
+pub(super) async fn perform(client: &Client, effect: &Podman, progress: &Progress<'_>) -> Result<(), Failure> {
     match effect {
-        Podman::CopyOut(wanted) => copy_out::perform(podman, wanted, progress).await,
         Podman::PullImage { reference } => pull::pull(client, reference, progress).await,
         Podman::BuildImage(wanted) => build::build(client, wanted, progress).await,
         Podman::CreateNetwork(wanted) => create_network(client, wanted).await,

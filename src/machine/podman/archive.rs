@@ -15,7 +15,7 @@ use super::Podman;
 use super::client::{Client, LOOK, answer, part, query, within};
 use super::failure::CallError;
 use crate::machine::Failure;
-use crate::machine::layer::{HEAD_BYTES, written};
+use crate::machine::head;
 use crate::observed::Container;
 use crate::observed::layer::Written;
 
@@ -107,10 +107,10 @@ fn first_file(bytes: &[u8]) -> Option<Written> {
         return None;
     }
     let (size, modified_s) = (entry.size(), entry.header().mtime().unwrap_or_default());
-    let mut head = Vec::new();
+    let mut first = Vec::new();
     // It may be cut off behind the first bytes.
-    drop(entry.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head));
-    Some(written(size, modified_s, &head))
+    drop(entry.by_ref().take(head::BYTES as u64).read_to_end(&mut first));
+    Some(head::written(size, modified_s, &first))
 }
 
 async fn open(client: &Client, container: &str, path: &str) -> Result<Response<Body>, CallError> {

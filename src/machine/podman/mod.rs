@@ -55,6 +55,6 @@ impl Podman {
     /// # Errors
     /// What podman answered, in its own words.
     pub async fn perform(&self, effect: &crate::effect::Podman, progress: &Progress<'_>) -> Result<(), Failure> {
-        act::perform(self, effect, progress).await
+        act::perform(&self.client, effect, progress).await
     }
 }

@@ -23,7 +23,7 @@ use crate::effect::{self, Effect};
 use crate::machine::data::aside::Aside;
 use crate::machine::podman::{self, Podman};
 use crate::machine::systemd::Systemd;
-use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, files, host, inside};
+use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, copy_out, files, host, inside};
 use crate::observed::{Observed, Query};
 pub use options::RealOptions;
 
@@ -134,6 +134,7 @@ impl Perform for Real {
                 },
                 done => Ok(done?),
             },
+            Effect::CopyOut(wanted) => copy_out::perform(self.podman().await?.as_ref(), wanted, progress).await,
             Effect::Wait(effect) => self.wait(effect, progress).await,
         }
     }

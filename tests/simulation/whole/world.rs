@@ -250,7 +250,7 @@ impl World {
                 Some(found) if found.running => Ok(()),
                 Some(_) | None => failure(FailureKind::NotUp, "it does not run"),
             },
-            Effect::Wait(_) => Ok(()),
+            Effect::Wait(_) | Effect::CopyOut(_) => Ok(()),
         }
     }
 
@@ -366,7 +366,7 @@ impl World {
             Podman::StopContainer { name, .. } => {
                 self.containers.get_mut(name).into_iter().for_each(|found| found.running = false);
             }
-            Podman::TagImage { .. } | Podman::UntagImage { .. } | Podman::CopyOut(_) => {}
+            Podman::TagImage { .. } | Podman::UntagImage { .. } => {}
             Podman::RemoveVolume { name } => drop(self.volumes.remove(name)),
             Podman::CreateSecret(body) => match self.secrets.get(&body.name) {
                 Some(labels) if *labels == body.labels => {}

@@ -1,0 +1,41 @@
+//! What the first bytes of a file tell of it: whether it is a database, and whether it was written to since.
+
+mod magic;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::observed::layer::Written;
+
+/// The magic numbers of all that is known lie in here, and the change counter of SQLite.
+pub(super) const BYTES: usize = 512;
+
+/// Of a file whose first bytes these are.
+pub(super) fn written(size: u64, modified_s: u64, head: &[u8]) -> Written {
+    Written {
+        size,
+        modified_s,
+        head: short_digest(head),
+        database: magic::name(head).map(str::to_owned),
+        ..Written::default()
+    }
+}
+
+fn short_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+
+    #[test]
+    fn a_database_is_told_by_its_bytes_alone() {
+        let named = |bytes: &[u8]| written(1, 0, bytes).database;
+        assert_eq!(named(b"SQLite format 3\0\x10\x00").as_deref(), Some("SQLite database"));
+        assert_eq!(named(b"12345678DUCK").as_deref(), Some("DuckDB database"));
+        assert_eq!(named(b"SQLite format 3 is a format"), None);
+        assert_eq!(named(b""), None);
+        assert_ne!(written(1, 0, b"a").stamp(), written(1, 0, b"b").stamp());
+    }
+}
