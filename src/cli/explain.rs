@@ -44,11 +44,10 @@ pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Exit, Failure
 fn seen(code: &str, common: &Common, ui: &Ui) -> Option<Vec<Risk>> {
     let surroundings = app::surroundings().ok()?;
     let loaded = app::load(common, &surroundings, Purpose::Look, ui).ok()?;
-    let options = plan::Options::default();
+    let options = plan::Options { deep: true, layers: true, ..plan::Options::default() };
     let looking = app::block_on(async {
         let app = app::open_to_look(loaded, common, &surroundings);
-        let observed = app.look(&options).await?;
-        let plan = app.plan(&observed, &options);
+        let (_, plan) = app.planned(&options, |observed| app.plan(observed, &options)).await?;
         Ok(plan.all_risks().map(|(_, risk)| risk).filter(|risk| risk.code == code).cloned().collect())
     });
     looking.ok()

@@ -56,6 +56,8 @@ fn a_database_outside_the_mounts_stops_a_replace_and_comes_out_whole() -> anyhow
         assert!(told.contains(words), "{words} in {told}");
     }
     assert!(told.contains("STATEFUL_PATH_NOT_MOUNTED"), "its program has it open: {told}");
+    let told = user.stackctl(&["explain", "EPHEMERAL_DATA"]).ok().stdout;
+    assert!(told.contains("Seen now:") && told.contains("/tmp/app/webui.db"), "{told}");
     let before = user.ids();
     write(&user, "2", "/tmp/app", "")?;
     let refused = user.stackctl(&["apply", "-y", "--accept", "DB_EMPTY:container.webui"]).code(4);
