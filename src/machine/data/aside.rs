@@ -111,11 +111,11 @@ fn set(path: &Path) -> io::Result<()> {
             return Err(io::Error::other(words));
         }
     }
-    let there = SET.iter().filter(|ending| fs::symlink_metadata(with_ending(path, ending)).is_ok());
+    let there = SET.iter().filter(|ending| is_there(&with_ending(path, ending)));
     let files: Vec<String> = there.map(|ending| with_ending(path, ending)).filter_map(|file| name(&file)).collect();
     let shelf = shelf(path);
-    let directory = shelf.join(time::rfc3339(clock::now_us()).replace([':', '-'], ""));
-    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&shelf)?;
+    let directory = new_directory(&shelf, &time::rfc3339(clock::now_us()).replace([':', '-'], ""))?;
     let note = Manifest { path: path.to_owned(), state: reading.state, files: files.clone(), is_kept: false };
     write(&directory, &note)?;
     sync(&shelf)?;
@@ -133,29 +133,19 @@ fn back(path: &Path) -> io::Result<()> {
     let Some(directory) = open(path)?.pop() else { return Ok(()) };
     let Some(note) = manifest(&directory) else { return Ok(()) };
     let parent = path.parent().unwrap_or(path);
-    // What the program made in its place since is somebody's data too.
-    let newer = directory.join("replaced");
-    let set: Vec<PathBuf> = note.files.iter().map(|file| directory.join(file)).collect();
-    if set.iter().any(|file| fs::symlink_metadata(file).is_ok()) {
-        for ending in SET {
-            let file = with_ending(path, ending);
-            if fs::symlink_metadata(&file).is_ok()
-                && let Some(name) = name(&file)
-                // Of a set that went half-way, the rest is still where it was.
-                && fs::symlink_metadata(directory.join(&name)).is_ok()
-            {
-                DirBuilder::new().recursive(true).mode(0o700).create(&newer)?;
-                fs::rename(&file, newer.join(name))?;
-            }
-        }
-        // The database first: it is hollow, and its log is nobody else's.
-        for file in set.iter().rev().filter(|file| fs::symlink_metadata(file).is_ok()) {
-            let name = file.file_name().unwrap_or_default();
-            fs::rename(file, parent.join(name))?;
-        }
-        sync(parent)?;
+    // The database goes last: as long as it is where it was, so is what the program may have written since.
+    if is_there(&directory.join(path.file_name().unwrap_or_default())) {
+        clear(path, &directory)?;
     }
-    if fs::symlink_metadata(&newer).is_ok() {
+    // The database first: it is hollow, and its log is nobody else's. What another has taken the place of stays in the set.
+    for name in note.files.iter().rev() {
+        let (from, to) = (directory.join(name), parent.join(name));
+        if is_there(&from) && !is_there(&to) {
+            fs::rename(from, to)?;
+        }
+    }
+    sync(parent)?;
+    if fs::read_dir(&directory)?.count() > 1 {
         return write(&directory, &Manifest { is_kept: true, ..note });
     }
     fs::remove_file(directory.join(MANIFEST))?;
@@ -163,6 +153,39 @@ fn back(path: &Path) -> io::Result<()> {
     // Others may lie there.
     drop(fs::remove_dir(shelf(path)));
     sync(parent)
+}
+
+/// What the program made in its place since is somebody's data too: all of it, or its log would lie beside the old database.
+fn clear(path: &Path, directory: &Path) -> io::Result<()> {
+    let newer: Vec<PathBuf> =
+        SET.iter().map(|ending| with_ending(path, ending)).filter(|file| is_there(file)).collect();
+    if newer.is_empty() {
+        return Ok(());
+    }
+    let aside = new_directory(directory, "replaced")?;
+    for file in newer {
+        fs::rename(&file, aside.join(file.file_name().unwrap_or_default()))?;
+    }
+    sync(&aside)?;
+    sync(directory)
+}
+
+/// Never one that is there: a rename into it would take the place of what was kept before.
+fn new_directory(parent: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut directory = parent.join(name);
+    for count in 2.. {
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                directory = parent.join(format!("{name}-{count}"));
+            }
+            made => return made.map(|()| directory),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 fn keep(path: &Path) -> io::Result<()> {
@@ -227,7 +250,10 @@ mod tests {
         assert_eq!(sets.len(), 1);
         assert_eq!(names(&sets[0]), ["a.db", "a.db-shm", "manifest.json"]);
         fs::write(&database, "new").expect("what the program made");
+        fs::write(directory.join("a.db-wal"), "log").expect("and its log");
         perform(&Aside::Back(database.clone())).expect("it comes back");
+        assert_eq!(names(&directory), ["a.db", "a.db-shm", "a.db.quarantine"], "no log of another lies beside it");
+        assert_eq!(names(&sets[0].join("replaced")), ["a.db", "a.db-wal"]);
         assert_eq!(fs::read(&database).expect("the old one"), b"");
         assert_eq!(fs::read(sets[0].join("replaced/a.db")).expect("the new one is kept"), b"new");
         assert!(open(&database).expect("its shelf").is_empty(), "nothing is left to go on with");
@@ -263,7 +289,6 @@ mod tests {
                     assert_eq!(names(&directory), ["a.db", "a.db-wal"]);
                 }
                 false => {
-                    std::thread::sleep(std::time::Duration::from_millis(1100));
                     perform(&Aside::Set(database.clone())).expect("the rest goes");
                     perform(&Aside::Keep(database.clone())).expect("and stays there");
                     assert_eq!(names(&directory), ["a.db.quarantine"]);
@@ -272,6 +297,20 @@ mod tests {
             }
             fs::remove_dir_all(directory).expect("cleaned up");
         }
+    }
+
+    /// Within one second.
+    #[test]
+    fn a_set_never_takes_the_place_of_another() {
+        let directory = scratch("twice");
+        let database = directory.join("a.db");
+        for _ in 0..3 {
+            fs::write(&database, "").expect("a hollow database");
+            perform(&Aside::Set(database.clone())).expect("it goes");
+        }
+        let sets = open(&database).expect("its shelf");
+        assert_eq!(sets.iter().filter(|set| set.join("a.db").exists()).count(), 3);
+        fs::remove_dir_all(directory).expect("cleaned up");
     }
 
     #[test]
