@@ -13,6 +13,7 @@ mod timed;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use machine::{FAULTS, Fault, apply, is_the_same_in_full, planned, tell};
 use stackctl::execute::Fate;
@@ -22,6 +23,8 @@ pub(crate) use world::World;
 
 /// Of faulted runs, unless `RUNS` says otherwise.
 const RUNS: u64 = 10_000;
+/// Of runs, after which a long test says how far it is.
+const TOLD_EVERY: u64 = 100_000;
 /// Applies without a fault that everything must have come together in.
 const APPLIES_MAX: usize = 3;
 
@@ -191,17 +194,31 @@ fn faulted() {
     }
     let (wanted, from) = (number("RUNS").unwrap_or(RUNS), number("FROM").unwrap_or(0));
     let threads = std::thread::available_parallelism().map_or(2, |count| u64::try_from(count.get()).unwrap_or(2));
+    let done = AtomicU64::new(0);
     let share = |thread: u64| {
         let mut runs = 0;
         let mut seed = from + thread;
         while runs < usize::try_from(wanted / threads).expect("a count") {
-            runs += story(seed);
+            let more = story(seed);
+            runs += more;
             seed += threads;
+            let more = u64::try_from(more).expect("a count");
+            let before = done.fetch_add(more, Ordering::Relaxed);
+            if (before + more) / TOLD_EVERY > before / TOLD_EVERY {
+                println!("{} faulted runs, next seed {seed}", before + more);
+            }
         }
         runs
     };
     let total: usize = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || share(thread))).collect();
+        let workers: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn({
+                    let share = &share;
+                    move || share(thread)
+                })
+            })
+            .collect();
         workers.into_iter().map(|worker| worker.join().expect("its message names the seed")).sum()
     });
     println!("{total} faulted runs");
