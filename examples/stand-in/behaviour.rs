@@ -8,6 +8,7 @@
 //! | `STAND_IN_LISTEN_AFTER` | `0s` | nothing listens until then |
 //! | `STAND_IN_HEALTHY_AFTER` | `0s` | every route answers 503 until then |
 //! | `STAND_IN_SCHEMA_AFTER` | `1s` | when Open WebUI makes the tables of a new database; 503 until then |
+//! | `STAND_IN_MIGRATION` | | SQL that Open WebUI runs at each start, once its tables are there |
 //! | `STAND_IN_EXIT` | | ends with this code, after 25 lines of log |
 //! | `STAND_IN_EXIT_AFTER` | `0s` | when it does so |
 //! | `STAND_IN_STOP_AFTER` | `0s` | how long after SIGTERM it ends with 0; `never` ignores the signal |

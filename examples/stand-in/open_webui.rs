@@ -102,6 +102,9 @@ impl Personality for OpenWebui {
                 TABLES.map(|table| format!("CREATE TABLE IF NOT EXISTS \"{table}\" {columns};\n")).concat();
             database.execute_batch(&format!("BEGIN;\n{schema}COMMIT;"))?;
         }
+        if let Ok(migration) = std::env::var("STAND_IN_MIGRATION") {
+            database.execute_batch(&migration).context("STAND_IN_MIGRATION")?;
+        }
         log(&format!("open-webui: {} has {} tables", file.display(), TABLES.len()));
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(database);
         Ok(())

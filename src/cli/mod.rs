@@ -26,6 +26,7 @@ pub mod restart;
 pub mod schema;
 pub mod set_aside;
 pub mod show;
+pub mod snapshot;
 pub mod status;
 pub mod ui;
 pub mod validate;
@@ -99,6 +100,7 @@ enum Verb {
     OwnFiles(own_files::Args),
     SetAside(set_aside::Args),
     RemoveTree(remove_tree::Args),
+    Snapshot(snapshot::Args),
 }
 
 impl Verb {
@@ -123,7 +125,8 @@ impl Verb {
             | Verb::ReadData(_)
             | Verb::OwnFiles(_)
             | Verb::SetAside(_)
-            | Verb::RemoveTree(_) => Common::default(),
+            | Verb::RemoveTree(_)
+            | Verb::Snapshot(_) => Common::default(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Verb {
             Verb::OwnFiles(_) => own_files::run(ui),
             Verb::SetAside(_) => set_aside::run(ui),
             Verb::RemoveTree(_) => remove_tree::run(ui),
+            Verb::Snapshot(_) => snapshot::run(ui),
         }
     }
 }

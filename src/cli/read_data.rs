@@ -1,8 +1,6 @@
 //! `stackctl read-data`: reads what must survive from inside the user namespace, where files of a container's own users can be read.
 //! Called by stackctl itself through `podman unshare`: questions on stdin, answers on stdout.
 
-use std::io::Read as _;
-
 use serde::de::DeserializeOwned;
 
 use super::failure::{Exit, Failure};
@@ -23,11 +21,11 @@ pub(super) fn run(ui: &Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What the verbs that stackctl calls itself are asked on stdin.
+/// What the verbs that stackctl calls itself are asked on stdin: one line.
 pub(super) fn question<T: DeserializeOwned>() -> Result<T, Failure> {
     let mut text = String::new();
     std::io::stdin()
-        .read_to_string(&mut text)
+        .read_line(&mut text)
         .map_err(|error| Failure::from_error(Exit::Failed, &error).context("the question cannot be read"))?;
     serde_json::from_str(&text).map_err(|error| Failure::from_error(Exit::Usage, &error).context("this is no question"))
 }

@@ -53,6 +53,8 @@ pub struct Context {
     pub unit_directory: PathBuf,
     /// `/run/user/UID`.
     pub runtime_directory: PathBuf,
+    /// `~/.local/share`.
+    pub data: PathBuf,
     pub secrets: Secrets,
 }
 

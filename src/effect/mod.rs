@@ -4,6 +4,7 @@
 //! A kind made of these needs no change elsewhere; a new variant makes the exhaustive matches in `machine/` answer for it.
 
 pub mod podman;
+pub mod snapshot;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use podman::{
     BuildSource, ContainerCreate, Containerfile, CopyOut, Endpoint, ImageBuild, NetworkCreate, SecretCreate,
     SecretSource, VolumeCreate,
 };
+pub use snapshot::{Snapshot, Take};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -24,6 +26,7 @@ pub enum Effect {
     Files(Files),
     /// Nothing in the container is touched.
     CopyOut(Box<CopyOut>),
+    Snapshot(Snapshot),
     Wait(Wait),
 }
 
@@ -194,7 +197,9 @@ impl Effect {
             Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
                 healthy_within.is_some()
             }
-            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) => false,
+            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => {
+                false
+            }
         }
     }
 
@@ -230,6 +235,7 @@ impl fmt::Display for Effect {
             Effect::Systemd(effect) => effect.fmt(f),
             Effect::Files(effect) => effect.fmt(f),
             Effect::CopyOut(copy) => write!(f, "copy out of {} to {}", copy.container, copy.to.display()),
+            Effect::Snapshot(effect) => effect.fmt(f),
             Effect::Wait(effect) => effect.fmt(f),
         }
     }

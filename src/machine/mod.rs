@@ -15,6 +15,7 @@ pub mod inside;
 pub mod layer;
 pub mod podman;
 pub mod real;
+pub mod snapshot;
 pub mod systemd;
 
 use crate::effect::Effect;

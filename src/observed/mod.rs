@@ -12,6 +12,7 @@ pub mod layer;
 pub mod paths;
 pub mod podman;
 pub mod query;
+pub mod snapshot;
 pub mod systemd;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +98,12 @@ pub struct Observed {
     pub writers: BTreeMap<PathBuf, Vec<data::Writer>>,
     /// What containers wrote outside their mounts, by name; filled where asked for.
     pub layers: BTreeMap<String, Seen<layer::Layer>>,
+    /// Copies of data at rest, by the directory of their container, the last one last.
+    pub snapshots: BTreeMap<PathBuf, Vec<snapshot::Snapshot>>,
+    /// The room where something is to be written; filled where asked for.
+    pub space: BTreeMap<PathBuf, snapshot::Space>,
+    /// Containers whose data is to be that of a copy again: for this run, asked by the user.
+    pub going_back: BTreeMap<Address, snapshot::Handle>,
     /// Guards that the user lets pass in this run: code and address.
     pub accepted: BTreeSet<(String, Address)>,
     /// What could not be listed at all, with the reason: everything of that sort is Unknown.

@@ -62,6 +62,10 @@ pub struct Query {
     pub candidates: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// Directories of which it is wanted how much lies in them.
     pub extents: BTreeSet<PathBuf>,
+    /// Directories of containers' copies of data at rest.
+    pub snapshots: BTreeSet<PathBuf>,
+    /// Paths, there or not, of which it is wanted how much room there is.
+    pub space: BTreeSet<PathBuf>,
     /// Files of which it is wanted who writes to them.
     pub writers: BTreeSet<PathBuf>,
     /// Containers whose own layers are looked at, by name.

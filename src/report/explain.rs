@@ -83,6 +83,11 @@ pub const MEANINGS: &[Meaning] = &[
         "Try again when its owner is at rest.",
     ),
     row(
+        "DISK_SHORT",
+        "What is about to be written does not fit on the disk that it goes to. A copy of a container's data is made before its image or its mounts change, and one more has to fit beside the data itself, since what comes back never overwrites what is there.",
+        "Make room, or move the data to a larger disk. Accepted, the change is tried all the same; where the disk is full on the way, the old container goes on with its data.",
+    ),
+    row(
         "EPHEMERAL_DATA",
         "A container keeps something outside its mounts: in its own layer, which goes with it whenever it is replaced or removed. A \
          database there, or a file that grows, stops the run; keys and files that are held open are warned of.",

@@ -29,6 +29,7 @@ mod renaming;
 mod restarting;
 mod secrets;
 mod sharing;
+mod snapshots;
 mod sockets;
 mod starting;
 mod timers;

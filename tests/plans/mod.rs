@@ -20,6 +20,7 @@ pub(crate) fn context(stack: &str) -> Context {
         home: PathBuf::from("/home/u"),
         unit_directory: PathBuf::from("/home/u/.config/systemd/user"),
         runtime_directory: PathBuf::from("/run/user/1000"),
+        data: PathBuf::from("/home/u/.local/share"),
         secrets: Secrets::new([7; 32]),
     }
 }

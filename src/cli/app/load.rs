@@ -138,12 +138,13 @@ fn resolve(
     secrets: Secrets,
     diagnostics: &mut Diagnostics,
 ) -> Resolved {
-    let Surroundings { environment, unit_directory, runtime_directory, state: _, data: _ } = surroundings;
+    let Surroundings { environment, unit_directory, runtime_directory, data, state: _ } = surroundings;
     let context = Context {
         stack: stack.on_machine().to_owned(),
         home: environment.home.clone(),
         unit_directory: unit_directory.clone(),
         runtime_directory: runtime_directory.clone(),
+        data: data.clone(),
         secrets,
     };
     let places = Places { sources, environment };

@@ -93,6 +93,7 @@ fn app(records: Table) -> App<Willing, Table> {
         home: PathBuf::from("/home/u"),
         unit_directory: PathBuf::from("/home/u/.config/systemd/user"),
         runtime_directory: PathBuf::from("/run/user/1000"),
+        data: PathBuf::from("/home/u/.local/share"),
         secrets: Secrets::new([7; 32]),
     };
     let loaded = Loaded {

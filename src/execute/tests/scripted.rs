@@ -99,7 +99,7 @@ impl Scripted {
                 world.files.remove(&path.display().to_string());
                 Ok(())
             }
-            Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) => Ok(()),
+            Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => Ok(()),
             Effect::Wait(Wait::Healthy { subject, .. }) => match world.serving(subject) {
                 Some(_) => Ok(()),
                 None => Err(Failure::new(FailureKind::NotUp, format!("{subject} is down"))),

@@ -90,6 +90,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("supervised", Action::Replace).state(), // podman tells systemd of its start only where it was made for that
     attribute("half_done", Action::Finish).state(),
     attribute("hollow", Action::Restart).state(),
+    attribute("data_from", Action::Restart).state(),
     attribute("edited_in_place", Action::Replace).state(),
 ];
 
@@ -103,6 +104,9 @@ pub(super) fn desired(container: &Container) -> Attributes {
     attributes.set("half_done", Value::Null);
     if data::has_quarantine(container) {
         attributes.set("hollow", json!([]));
+    }
+    if !container.data.is_empty() {
+        attributes.set("data_from", Value::Null);
     }
     attributes.set("edited_in_place", json!([]));
     attributes

@@ -172,16 +172,29 @@ fn is_loss(container: &Container, contract: &Contract, observed: &Observed) -> b
         && !is_accepted(container, "DB_EMPTY", observed)
 }
 
+/// The databases that are as their contracts say, and what those say.
+pub(super) fn good(container: &Container, observed: &Observed) -> Vec<(PathBuf, Requirement)> {
+    let databases = container.data.iter().filter(|contract| contract.engine == Engine::Sqlite);
+    let good = databases.filter_map(|contract| {
+        let path = on_host(container, contract, observed)?;
+        let wanted = contract.requirement();
+        let is_good = observed.data.get(&path).is_some_and(|reading| wanted.unmet(reading).is_none());
+        is_good.then_some((path, wanted))
+    });
+    good.collect()
+}
+
 pub(super) fn has_quarantine(container: &Container) -> bool {
     container.data.iter().any(|contract| contract.is_quarantined)
 }
 
 pub(super) fn query(container: &Container, observed: &Observed, query: &mut Query) {
-    let asked = container.data.iter().filter_map(|contract| {
-        let place = on_host(container, contract, observed)?;
-        Some((place, contract.engine))
-    });
-    query.data.extend(asked);
+    query.data.extend(places(container, observed));
+}
+
+/// What has a contract, where it lies and what it is.
+pub(super) fn places(container: &Container, observed: &Observed) -> impl Iterator<Item = (PathBuf, Engine)> {
+    container.data.iter().filter_map(|contract| Some((on_host(container, contract, observed)?, contract.engine)))
 }
 
 /// What has a contract and is a file, where it lies.
@@ -192,13 +205,13 @@ pub(super) fn files(container: &Container, observed: &Observed) -> Vec<PathBuf> 
 
 /// Copies of what was lost are looked for beside where it lay, where people keep copies, and among what was rescued.
 pub(super) fn query_closer(container: &Container, observed: &Observed, query: &mut Query) {
-    let home = &container.context.home;
+    let (home, ours) = (&container.context.home, container.context.data.join("stackctl"));
     for contract in container.data.iter().filter(|contract| contract.engine == Engine::Sqlite) {
         let is_lost = judge(container, contract, observed).iter().any(|risk| risk.severity == Severity::Critical);
         let (Some(path), true) = (on_host(container, contract, observed), is_lost) else { continue };
         let beside = path.parent().and_then(|directory| directory.parent()).filter(|beside| beside.parent().is_some());
-        let kept = [".config-backups", ".dotfiles", ".local/share/stackctl"].map(|place| home.join(place));
-        query.candidates.insert(path.clone(), kept.into_iter().chain(beside.map(PathBuf::from)).collect());
+        let kept = [".config-backups", ".dotfiles"].map(|place| home.join(place)).into_iter().chain([ours.clone()]);
+        query.candidates.insert(path.clone(), kept.chain(beside.map(PathBuf::from)).collect());
     }
 }
 

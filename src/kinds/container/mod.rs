@@ -19,6 +19,7 @@ mod secrets;
 mod security;
 mod settings;
 mod shared;
+mod snapshot;
 mod spec;
 mod steps;
 mod systemd;
@@ -406,6 +407,7 @@ impl Resource for Container {
         gpu::query(self, query);
         data::query(self, &Observed::default(), query);
         format::query(self, &Observed::default(), query);
+        snapshot::query(self, query);
         data::query_mounts(self, query);
         query.files.extend(self.old_unit().map(|unit| self.context.unit_directory.join(unit)));
     }
@@ -438,6 +440,7 @@ impl Resource for Container {
         }
         if action == Action::Replace {
             moved::query(self, observed, query);
+            snapshot::query_closer(self, observed, query);
         }
     }
 
@@ -467,7 +470,7 @@ impl Resource for Container {
         risks.extend(undeclared::risks(self, observed));
         risks.extend(self.loses(observed));
         let more = moved::risks(self, observed).into_iter().chain(shared::risks(self, observed));
-        let more = more.chain(format::risks(self, observed));
+        let more = more.chain(format::risks(self, observed)).chain(snapshot::risks(self, observed));
         risks.extend(data::weighed(&self.address, more, observed));
         risks.extend(data::risks(self, observed));
         risks

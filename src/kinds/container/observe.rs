@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::attributes::{UNIT_ROWS, created_with};
-use super::{Container, MountSource, data, gpu, namespaces, settings, systemd};
+use super::{Container, MountSource, data, gpu, namespaces, settings, snapshot, systemd};
 use crate::attributes::Attributes;
 use crate::desired::Object;
 use crate::kinds::{labels, secret};
@@ -103,6 +103,9 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
         attributes
             .set("hollow", json!(hollow.iter().map(|hollow| hollow.path.display().to_string()).collect::<Vec<_>>()));
     }
+    if !container.data.is_empty() {
+        attributes.set("data_from", snapshot::state(container, observed));
+    }
     attributes.set("name", lies.renamed.map_or(&container.name, |renamed| &renamed.name).clone());
     let mut edited = edited_in_place(container, subject, observed);
     edited.retain(|path| !is_told_by_a_row(path, &attributes, &last));
@@ -138,6 +141,7 @@ pub(super) fn is_settled(container: &Container, observed: &Observed) -> bool {
             applied.get("networks") == created_with(container).get("networks")
         })
         && data::hollow(container, observed).is_empty()
+        && snapshot::state(container, observed).is_null()
         && labels::applied(live).is_some_and(|last| image(container, live, last, observed) == container.image)
         && systemd::unit(container).is_settled(observed)
 }
@@ -175,7 +179,7 @@ fn listed(container: &Container, subject: &observed::Container, last: &Attribute
 /// A one-shot that has ended well counts as running: there is nothing to start. Where the manager cannot be asked, nothing
 /// is said against the container's own word. One whose unit is on its way down does not run: a killed run's stop may still
 /// be under way.
-fn runs(container: &Container, subject: &observed::Container, observed: &Observed) -> bool {
+pub(super) fn runs(container: &Container, subject: &observed::Container, observed: &Observed) -> bool {
     let completed =
         container.one_shot && subject.exit_code == 0 && !subject.started_at.is_empty() && !subject.is_running();
     let unit = observed.units.get(&container.unit_name());

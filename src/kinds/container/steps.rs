@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
 use super::data::Hollow;
-use super::observe::{Lies, is_as_desired};
+use super::observe::{Lies, is_as_desired, runs};
+use super::snapshot::Way;
 use super::together::{self, Phases};
 use super::{Container, create, data, namespaces, outdated, systemd};
 use crate::address::Address;
@@ -15,6 +16,7 @@ use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Owned};
 use crate::effect::{Effect, Files, Podman, Systemd, Wait};
 use crate::kinds::{labels, secret, unit};
+use crate::observed::data::Requirement;
 use crate::observed::{self, Observed, Seen};
 
 /// How long a one-shot may run while somebody waits for it.
@@ -209,6 +211,8 @@ pub(super) struct Calls<'a> {
     is_renewed: bool,
     /// Set aside before it is started.
     hollow: Vec<Hollow>,
+    /// Copies of its data, and the way back to them.
+    way: Way,
 }
 
 impl<'a> Calls<'a> {
@@ -234,6 +238,7 @@ impl<'a> Calls<'a> {
                 .is_some_and(|name| name != container.image),
             group,
             hollow: Vec::new(),
+            way: Way::of(container, lies, observed),
         }
     }
 
@@ -242,6 +247,8 @@ impl<'a> Calls<'a> {
         if difference.action == Action::Create || difference.has("hollow") {
             self.hollow = data::hollow(self.container, self.observed);
         }
+        let lies = Lies::of(self.container, self.observed);
+        self.way.plan_copy(self.container, difference, lies, self.observed);
         self
     }
 
@@ -254,12 +261,13 @@ impl<'a> Calls<'a> {
         there.map(one).collect()
     }
 
-    /// What a run that was killed has set aside goes back as well, where what came in its place does not hold.
+    /// What a run that was killed has set aside goes back as well, where what came in its place does not hold; and what was written
+    /// since the copy gives way to it.
     fn undoable_start(&self) -> Step {
         let left = self.hollow.iter().filter(|hollow| !hollow.is_there);
-        left.fold(step(self.start_effect()).undo(self.stop_effect()), |start, hollow| {
-            start.undo(Effect::Files(Files::PutBack { path: hollow.path.clone() }))
-        })
+        let mut start = step(self.start_effect()).undo(self.stop_effect());
+        start.undo.extend(self.way.back());
+        left.fold(start, |start, hollow| start.undo(Effect::Files(Files::PutBack { path: hollow.path.clone() })))
     }
 
     /// What the program made holds, and still does once it was started again.
@@ -267,19 +275,25 @@ impl<'a> Calls<'a> {
         if self.hollow.is_empty() {
             return Vec::new();
         }
+        let holds = || self.hold(self.hollow.iter().map(|hollow| (hollow.path.clone(), hollow.requirement.clone())));
+        let again = vec![step(self.stop_effect()), step(self.start_effect())];
+        joined([holds(), again, self.up(), holds()])
+    }
+
+    /// What the old one left good, the newcomer has not spoilt.
+    fn still_holds(&self) -> Vec<Step> {
+        let set_aside = |path: &PathBuf| self.hollow.iter().any(|hollow| hollow.path == *path);
+        let good = data::good(self.container, self.observed).into_iter().filter(|(path, _)| !set_aside(path));
+        self.hold(good)
+    }
+
+    fn hold(&self, contracts: impl Iterator<Item = (PathBuf, Requirement)>) -> Vec<Step> {
         let within = self.container.readiness().map_or(HOLDS, |readiness| readiness.deadline());
-        let holds = || {
-            self.hollow.iter().map(move |hollow| {
-                step(Effect::Wait(Wait::Holds {
-                    subject: self.container.address.to_string(),
-                    path: hollow.path.clone(),
-                    wanted: hollow.requirement.clone(),
-                    within,
-                }))
-            })
+        let hold = |(path, wanted)| {
+            let subject = self.container.address.to_string();
+            step(Effect::Wait(Wait::Holds { subject, path, wanted, within }))
         };
-        let again = [step(self.stop_effect()), step(self.start_effect())];
-        holds().chain(again).chain(self.up()).chain(holds()).collect()
+        contracts.map(hold).collect()
     }
 
     fn keep_aside(&self) -> Vec<Step> {
@@ -330,11 +344,14 @@ impl<'a> Calls<'a> {
     }
 
     fn start(&self) -> Vec<Step> {
-        let mut steps = self.set_aside();
-        steps.push(if self.hollow.is_empty() { step(self.start_effect()) } else { self.undoable_start() });
+        let mut steps = self.way.down();
+        steps.extend(self.set_aside());
+        let is_undone = !self.hollow.is_empty() || self.way.back().is_some();
+        steps.push(if is_undone { self.undoable_start() } else { step(self.start_effect()) });
         steps.extend(self.up());
         steps.extend(self.proof());
         steps.extend(self.keep_aside().into_iter().map(Step::commit));
+        steps.extend(self.way.keep());
         steps
     }
 
@@ -398,6 +415,7 @@ impl<'a> Calls<'a> {
             let mut clear = self.without(lies.next);
             clear.extend(self.halt(lies.parked));
             clear.extend(lies.live.map(|_| step(self.stop_effect())));
+            clear.extend(self.way.return_steps());
             clear.extend(lies.live.map(|found| step(remove_container(&found.name))));
             Phases { clear, ..Phases::default() }
         } else if is_put_back {
@@ -413,6 +431,7 @@ impl<'a> Calls<'a> {
             phases.stop.push(if serves(lies) { stop.undo(self.start_effect()) } else { stop });
             phases.stop.extend(self.halt_stray(lies));
         }
+        phases.stop.extend(self.way.down());
         if !stays_parked && !is_new {
             phases.park.push(step(rename(live, &parked)).undo(rename(&parked, live)));
         }
@@ -421,9 +440,11 @@ impl<'a> Calls<'a> {
         phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
         phases.start.extend(self.proof());
+        phases.start.extend(self.still_holds());
         // Which of them is the parked one by then.
         phases.commit = self.commit(if is_put_back { lies.parked } else { lies.live.or(lies.parked) });
         phases.commit.extend(self.keep_aside());
+        phases.commit.extend(self.way.keep());
         phases
     }
 
@@ -468,6 +489,7 @@ impl<'a> Calls<'a> {
         let mut clear = self.without(lies.next);
         clear.extend(self.halt(lies.parked));
         clear.push(step(self.stop_effect()));
+        clear.extend(self.way.return_steps());
         clear.push(step(remove_container(live)));
         Phases {
             clear,
@@ -506,26 +528,28 @@ impl<'a> Calls<'a> {
             // The newcomer is in place, or one rename away from it: it has its chance, and the parked one comes back if it
             // does not get healthy.
             (Some(_), Some(_), beside) => Phases {
-                clear: self.without(beside).into_iter().chain(self.halt(lies.parked)).collect(),
+                clear: joined([self.without(beside), self.halt(lies.parked).into_iter().collect(), self.unfinished()]),
                 start: std::iter::once(start()).chain(self.up()).collect(),
-                commit: self.commit(lies.parked),
+                commit: joined([self.commit(lies.parked), self.way.keep()]),
                 ..self.back()
             },
             (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
-                clear: self.halt(lies.parked).into_iter().collect(),
+                clear: joined([self.halt(lies.parked).into_iter().collect(), self.unfinished()]),
                 start: joined([vec![step(rename(&next, live)), start()], self.up()]),
-                commit: self.commit(lies.parked),
+                commit: joined([self.commit(lies.parked), self.way.keep()]),
                 ..self.back()
             },
             // What is put back only rolls forward: there is nothing better to go back to.
             (None, Some(_), beside) => {
-                let mut order = vec![step(rename(&parked, live)).commit()];
+                let mut order = self.way.return_steps();
+                order.push(step(rename(&parked, live)).commit());
                 order.extend(self.without(beside));
                 Phases { order, start: self.start(), ..Phases::default() }
             }
             (Some(found), None, beside @ Some(_)) => Phases {
                 clear: self.without(beside).into_iter().map(Step::commit).collect(),
-                start: if found.is_running() { Vec::new() } else { self.start() },
+                // One that a killed run's stop is still under way to runs no more by then.
+                start: if runs(container, found, self.observed) { Vec::new() } else { self.start() },
                 ..Phases::default()
             },
             (None, None, Some(_)) => {
@@ -533,6 +557,13 @@ impl<'a> Calls<'a> {
             }
             (_, None, None) => Phases::default(),
         }
+    }
+
+    /// Where data is on its way back, whoever is in place is stopped first.
+    fn unfinished(&self) -> Vec<Step> {
+        let finish = self.way.finish();
+        let stop = (!finish.is_empty()).then(|| step(self.stop_effect()));
+        stop.into_iter().chain(finish).collect()
     }
 
     /// Before anything is made where it cannot stay until the commit.
@@ -548,9 +579,10 @@ impl<'a> Calls<'a> {
     fn back(&self) -> Phases {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let (back, forget) = (self.way.return_effect(), self.way.forget());
         Phases {
-            away_of_start: vec![self.stop_effect(), rename(live, &next)],
-            back_of_start: vec![rename(&parked, live), self.start_effect()],
+            away_of_start: [self.stop_effect()].into_iter().chain(back).chain([rename(live, &next)]).collect(),
+            back_of_start: [rename(&parked, live)].into_iter().chain(forget).chain([self.start_effect()]).collect(),
             discard: vec![remove_container(&next)],
             ..Phases::default()
         }

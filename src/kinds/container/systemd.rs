@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Condition, Container, NEXT, Needs, PARKED, Restart};
+use super::{Condition, Container, NEXT, Needs, PARKED, Restart, snapshot};
 use crate::attributes::Attributes;
 use crate::effect::there;
 use crate::kinds::unit::{BootWait, Parts, SEARCH_PATH, Unit, host_check, line_value};
@@ -80,6 +80,10 @@ fn body(container: &Container) -> String {
     }
     for wants in &container.unit_dependencies.wants {
         line(&format!("Wants={wants}"));
+    }
+    // As long as data is on its way back to it, it does not start on half of it.
+    if let Some(hold) = snapshot::hold(container) {
+        line(&format!("ConditionPathExists=!{}", line_value(&hold.display().to_string())));
     }
     if let Restart::OnFailure(Some(tries)) = container.restart {
         line(&format!("StartLimitBurst={}", tries.saturating_add(1)));

@@ -497,6 +497,7 @@ mod tests {
             home: "/home/u".into(),
             unit_directory: "/home/u/.config/systemd/user".into(),
             runtime_directory: "/run/user/1000".into(),
+            data: "/home/u/.local/share".into(),
             secrets: Secrets::new([0; 32]),
         };
         let parts = Parts {

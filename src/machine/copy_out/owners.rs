@@ -69,7 +69,7 @@ pub(super) async fn restore(
     let Some(owners) = files.iter().map(owner).collect::<Option<Vec<Owner>>>() else {
         return "the container does not run, and its storage does not show whose they are".to_owned();
     };
-    let answer = match inside::ask::<Vec<Option<(u32, u32)>>>("own-files", &owners).await {
+    let answer = match inside::ask::<Vec<Option<(u32, u32)>>>("own-files", &owners, inside::PATIENCE).await {
         Ok(answer) => answer,
         Err(why) => return why,
     };

@@ -19,7 +19,7 @@ use crate::observed::data::{Engine, State};
 use crate::time;
 
 /// In the order in which they go: the database last.
-const SET: [&str; 4] = ["-wal", "-shm", "-journal", ""];
+pub(in crate::machine) const SET: [&str; 4] = ["-wal", "-shm", "-journal", ""];
 const MANIFEST: &str = "manifest.json";
 
 /// What is done with a set.
@@ -69,7 +69,7 @@ fn shelf(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+pub(in crate::machine) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
     path.with_file_name(name)

@@ -41,7 +41,7 @@ pub fn denied(questions: &Questions, readings: &BTreeMap<PathBuf, Reading>) -> Q
 /// # Errors
 /// It did not come to an answer; why, in words.
 pub async fn read_inside(questions: &Questions) -> Result<BTreeMap<PathBuf, Reading>, String> {
-    inside::ask("read-data", questions).await
+    inside::ask("read-data", questions, inside::PATIENCE).await
 }
 
 fn read(path: &Path, engine: Engine) -> Reading {

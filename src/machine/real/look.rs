@@ -10,9 +10,10 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
-use crate::machine::{Failure, FailureKind, data, files, host, http, layer};
+use crate::machine::{Failure, FailureKind, data, files, host, http, layer, snapshot};
 use crate::observed::data::{Candidate, Extent, LiveMount, Reading, State, Writer};
 use crate::observed::layer::Layer;
+use crate::observed::snapshot::{Snapshot, Space};
 use crate::observed::{
     Container, Engine, Health, Host, Image, Listener, Manager, Network, Observed, PathInfo, PathMap, ProbeReading,
     Query, RemoteImage, Secret, Seen, Sort, Unit, Volume,
@@ -72,6 +73,7 @@ impl Real {
         );
         let mounts = live_mounts(&podman.containers, query);
         let layers = self.look_layers(&podman.containers, query).await;
+        let (snapshots, space) = look_for_snapshots(query).await;
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
         blind.extend(host.blind);
@@ -98,6 +100,9 @@ impl Real {
             candidates: look_for_copies(query).await,
             extents: count_extents(query).await,
             writers: find_writers(query).await,
+            snapshots,
+            space,
+            going_back: BTreeMap::new(),
             layers,
             accepted: BTreeSet::new(),
             blind,
@@ -406,6 +411,16 @@ async fn count_extents(query: &Query) -> BTreeMap<PathBuf, Extent> {
     }
     let wanted = query.extents.clone();
     tokio::task::spawn_blocking(move || data::extents(wanted.into_iter()).collect()).await.unwrap_or_default()
+}
+
+/// The copies, and the room for more.
+async fn look_for_snapshots(query: &Query) -> (BTreeMap<PathBuf, Vec<Snapshot>>, BTreeMap<PathBuf, Space>) {
+    if query.snapshots.is_empty() && query.space.is_empty() {
+        return Default::default();
+    }
+    let (shelves, paths) = (query.snapshots.clone(), query.space.clone());
+    let looking = move || (snapshot::look(&shelves), snapshot::space(&paths));
+    tokio::task::spawn_blocking(looking).await.unwrap_or_default()
 }
 
 async fn find_writers(query: &Query) -> BTreeMap<PathBuf, Vec<Writer>> {

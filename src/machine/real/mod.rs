@@ -23,7 +23,7 @@ use crate::effect::{self, Effect};
 use crate::machine::data::aside::Aside;
 use crate::machine::podman::{self, Podman};
 use crate::machine::systemd::Systemd;
-use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, copy_out, files, host, inside};
+use crate::machine::{Failure, FailureKind, Observe, Perform, Progress, copy_out, files, host, inside, snapshot};
 use crate::observed::{Observed, Query};
 pub use options::RealOptions;
 
@@ -134,6 +134,7 @@ impl Perform for Real {
                 },
                 done => Ok(done?),
             },
+            Effect::Snapshot(effect) => snapshot::perform(effect).await,
             Effect::CopyOut(wanted) => copy_out::perform(self.podman().await?.as_ref(), wanted, progress).await,
             Effect::Wait(effect) => self.wait(effect, progress).await,
         }
@@ -146,10 +147,12 @@ async fn inside(effect: &effect::Files) -> Option<Result<(), String>> {
         effect::Files::SetAside { path } => Aside::Set(path.clone()),
         effect::Files::PutBack { path } => Aside::Back(path.clone()),
         effect::Files::KeepAside { path } => Aside::Keep(path.clone()),
-        effect::Files::RemoveTree { path } => return Some(inside::ask("remove-tree", path).await),
+        effect::Files::RemoveTree { path } => {
+            return Some(inside::ask("remove-tree", path, inside::AS_LONG_AS_IT_TAKES).await);
+        }
         _ => return None,
     };
-    Some(inside::ask("set-aside", &aside).await)
+    Some(inside::ask("set-aside", &aside, inside::PATIENCE).await)
 }
 
 /// Where podman's client is, for the answer `there is none`.

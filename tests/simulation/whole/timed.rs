@@ -64,7 +64,7 @@ fn cost(effect: &Effect) -> Duration {
         Effect::Podman(_) => 40,
         Effect::Systemd(Systemd::Start { .. }) => 300,
         Effect::Wait(_) => 700,
-        Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) => 0,
+        Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => 0,
     })
 }
 

@@ -250,7 +250,7 @@ impl World {
                 Some(found) if found.running => Ok(()),
                 Some(_) | None => failure(FailureKind::NotUp, "it does not run"),
             },
-            Effect::Wait(_) | Effect::CopyOut(_) => Ok(()),
+            Effect::Wait(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => Ok(()),
         }
     }
 
