@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::address::Address;
+use crate::ledger::Origin;
 use crate::plan::Saved;
 
 /// The face of a result.
@@ -76,6 +77,16 @@ impl Common {
             files: saved.files.clone(),
             env_files: saved.env_files.clone(),
             profiles: saved.profiles.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// With what a run was made from; the variables are those that are typed now.
+    pub fn of_origin(&self, origin: &Origin) -> Common {
+        Common {
+            files: origin.files.clone(),
+            env_files: origin.env_files.clone(),
+            profiles: origin.profiles.clone(),
             ..self.clone()
         }
     }

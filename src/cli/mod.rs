@@ -23,6 +23,7 @@ pub mod records;
 pub mod remove_tree;
 pub mod rescue;
 pub mod restart;
+pub mod rollback;
 pub mod schema;
 pub mod set_aside;
 pub mod show;
@@ -89,6 +90,7 @@ enum Verb {
     Drift(drift::Args),
     Restart(restart::Args),
     Rescue(rescue::Args),
+    Rollback(rollback::Args),
     Adopt(adopt::Args),
     Status(status::Args),
     History(history::Args),
@@ -115,6 +117,7 @@ impl Verb {
             Verb::Drift(args) => std::mem::take(&mut args.common),
             Verb::Restart(args) => std::mem::take(&mut args.common),
             Verb::Rescue(args) => std::mem::take(&mut args.common),
+            Verb::Rollback(args) => std::mem::take(&mut args.common),
             Verb::Adopt(args) => std::mem::take(&mut args.common),
             Verb::Status(args) => std::mem::take(&mut args.common),
             Verb::History(args) => std::mem::take(&mut args.common),
@@ -140,6 +143,7 @@ impl Verb {
             Verb::Drift(_) => drift::run(common, ui),
             Verb::Restart(args) => restart::run(args, common, ui),
             Verb::Rescue(args) => rescue::run(args, common, ui),
+            Verb::Rollback(args) => rollback::run(args, common, ui),
             Verb::Adopt(args) => adopt::run(args, common, ui),
             Verb::Status(_) => status::run(common, ui),
             Verb::History(args) => history::run(args, common, ui),

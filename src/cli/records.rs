@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::failure::{Exit, Failure};
 use crate::address::Address;
 use crate::execute::Journal;
+use crate::ledger::Origin;
 use crate::observed::Facts;
 use crate::plan::Plan;
 
@@ -21,11 +22,11 @@ pub trait Memory {
 pub trait Records: Memory {
     type Run: Journal;
 
-    /// Opens a run, durably, before its first effect.
+    /// Opens a run, durably, before its first effect; one that can be taken back with what it is made from.
     ///
     /// # Errors
     /// It cannot be written; nothing may be done then.
-    fn begin(&self, verb: &str, plan: &Plan) -> Result<Self::Run, Failure>;
+    fn begin(&self, verb: &str, plan: &Plan, origin: Option<&Origin>) -> Result<Self::Run, Failure>;
 
     /// Closes it.
     ///

@@ -98,7 +98,7 @@ async fn carry_out(
 ) -> Result<RescuedJson, Failure> {
     let address = rescued.address.clone();
     let plan = plan(&rescued.stack, &address, copies, to);
-    let record = app.records.begin("rescue", &plan)?;
+    let record = app.records.begin("rescue", &plan, None)?;
     let clock = app::clock();
     let run = {
         let progress = ui.progress(&clock);

@@ -17,6 +17,7 @@
 mod facts;
 mod files;
 mod key;
+mod origins;
 mod rows;
 mod runs;
 
@@ -28,11 +29,13 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::attributes::Secrets;
 use crate::observed::Facts;
 
+pub use origins::{ImageBefore, Origin};
 pub use rows::{ChangeRow, RunDetail, RunRow, StepRow, Unfinished};
 pub use runs::{RunJournal, Start};
 
-const SCHEMA: &str = include_str!("schema.sql");
-const SCHEMA_VERSION: i64 = 1;
+/// Each brings a ledger of the version before to its own.
+const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const SCHEMA_VERSION: i64 = 2;
 /// Another process writes for milliseconds at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -93,7 +96,7 @@ impl Ledger {
             Ok((version(&connection)?, connection))
         });
         let connection = match opened {
-            Ok((SCHEMA_VERSION, connection)) => Some(connection),
+            Ok((1..=SCHEMA_VERSION, connection)) => Some(connection),
             // A run was killed before it had made the tables.
             Ok((0, _)) => None,
             Ok((newer, _)) => return Err(LedgerError::Newer(path, newer)),
@@ -179,9 +182,13 @@ fn make_tables(connection: &Connection, directory: &Path, path: &Path) -> Result
     let failed = |error| LedgerError::Database(path.to_owned(), error);
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
     match version(&transaction).map_err(failed)? {
-        0 => {
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
-            facts::take_over(&transaction, directory, path)?;
+        known @ 0..SCHEMA_VERSION => {
+            for schema in SCHEMAS.iter().skip(usize::try_from(known).unwrap_or_default()) {
+                transaction.execute_batch(schema).map_err(failed)?;
+            }
+            if known == 0 {
+                facts::take_over(&transaction, directory, path)?;
+            }
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
         }
         SCHEMA_VERSION => {}

@@ -61,7 +61,7 @@ pub struct Unfinished {
     pub steps: Vec<StepRow>,
 }
 
-const RUN: &str = "SELECT id, verb, command, pid, version, started_us, ended_us, exit_code,
+pub(super) const RUN: &str = "SELECT id, verb, command, pid, version, started_us, ended_us, exit_code,
     (SELECT count(*) FROM changes WHERE run = runs.id) FROM runs";
 const CHANGES: &str = "SELECT address, action, reasons, fate, failure FROM changes WHERE run = ?1 ORDER BY rowid";
 const STEPS: &str = "SELECT address, ordinal, text, state, at_us FROM steps WHERE run = ?1 ORDER BY id";
@@ -105,7 +105,10 @@ impl Ledger {
     }
 
     /// Nothing where there is no ledger.
-    fn read<T: Default>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    pub(super) fn read<T: Default>(
+        &self,
+        query: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
         match &self.connection {
             Some(connection) => query(connection).map_err(|error| self.failed(error)),
             None => Ok(T::default()),
@@ -113,7 +116,7 @@ impl Ledger {
     }
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     query: &str,
     parameters: impl Params,
@@ -122,7 +125,7 @@ fn all<T>(
     connection.prepare(query)?.query_map(parameters, row)?.collect()
 }
 
-fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         id: row.get(0)?,
         verb: row.get(1)?,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
+use super::origins::{self, Origin};
 use super::{Ledger, LedgerError, now_us};
 use crate::address::Address;
 use crate::change::Change;
@@ -18,6 +19,8 @@ pub struct Start<'a> {
     /// The command line, which holds no secrets: variables are given by name.
     pub command: &'a str,
     pub changes: &'a [Change],
+    /// Of a run that can be taken back.
+    pub origin: Option<&'a Origin>,
 }
 
 /// The journal of one run.
@@ -33,7 +36,7 @@ impl Ledger {
     /// # Errors
     /// It cannot be written; nothing may be done then.
     pub fn begin(self: &Rc<Self>, start: &Start<'_>) -> Result<RunJournal, LedgerError> {
-        let Start { verb, command, changes } = start;
+        let Start { verb, command, changes, origin } = start;
         let write = |connection: &Connection| -> rusqlite::Result<i64> {
             let transaction = connection.unchecked_transaction()?;
             let pid = std::process::id();
@@ -49,6 +52,9 @@ impl Ledger {
                     "INSERT INTO changes (run, address, action, reasons) VALUES (?1, ?2, ?3, ?4)",
                     params![run, change.address.to_string(), action, change.reasons.join("\n")],
                 )?;
+            }
+            if let Some(origin) = origin {
+                origins::write(&transaction, run, origin)?;
             }
             transaction.commit()?;
             Ok(run)

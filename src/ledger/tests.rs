@@ -73,7 +73,8 @@ fn a_fact_that_is_gone_is_forgotten_in_both_places() {
 fn steps_are_there_for_another_process_before_their_effect() {
     let place = Place::new("steps");
     let ledger = std::rc::Rc::new(Ledger::open(&place.0).unwrap());
-    let journal = ledger.begin(&Start { verb: "apply", command: "stackctl apply", changes: &[] }).unwrap();
+    let journal =
+        ledger.begin(&Start { verb: "apply", command: "stackctl apply", changes: &[], origin: None }).unwrap();
     let address = Address::new("container", "x");
     journal.step(&address, 0, StepState::Intended, "create container x").unwrap();
     let other = rusqlite::Connection::open(place.0.join("ledger.db")).unwrap();
@@ -261,7 +262,7 @@ fn a_run_is_read_back_as_it_was_written() {
     let place = Place::new("rows");
     let ledger = std::rc::Rc::new(Ledger::open(&place.0).unwrap());
     let changes = [change("b"), change("a")];
-    let start = Start { verb: "apply", command: "stackctl apply", changes: &changes };
+    let start = Start { verb: "apply", command: "stackctl apply", changes: &changes, origin: None };
     let journal = ledger.begin(&start).unwrap();
     let failure = Failure::new(FailureKind::Refused, "podman said no");
     journal.step(&changes[0].address, 0, StepState::Intended, "stop b").unwrap();
@@ -270,7 +271,11 @@ fn a_run_is_read_back_as_it_was_written() {
     let because = changes[0].address.clone();
     journal.fate(&changes[1].address, &Fate::Skipped { because }).unwrap();
     journal.end(1).unwrap();
-    ledger.begin(&Start { verb: "destroy", command: "stackctl destroy", changes: &[] }).unwrap().end(0).unwrap();
+    ledger
+        .begin(&Start { verb: "destroy", command: "stackctl destroy", changes: &[], origin: None })
+        .unwrap()
+        .end(0)
+        .unwrap();
 
     let looking = Ledger::open_to_look(&place.0).unwrap();
     let verbs: Vec<_> = looking.runs(10).unwrap().into_iter().map(|run| run.verb).collect();
@@ -303,7 +308,8 @@ fn a_run_that_was_cut_off_tells_the_steps_in_its_hands() {
     let ledger = std::rc::Rc::new(Ledger::open(&place.0).unwrap());
     assert_eq!(ledger.unfinished().unwrap(), None);
     let changes = [change("a"), change("b"), change("c")];
-    let journal = ledger.begin(&Start { verb: "apply", command: "stackctl apply", changes: &changes }).unwrap();
+    let journal =
+        ledger.begin(&Start { verb: "apply", command: "stackctl apply", changes: &changes, origin: None }).unwrap();
     let [a, b, c] = changes.each_ref().map(|change| &change.address);
     for (address, ordinal, state) in [
         (a, 0, StepState::Intended),
@@ -326,7 +332,11 @@ fn a_run_that_was_cut_off_tells_the_steps_in_its_hands() {
         unfinished.steps.iter().map(|step| (step.address.name(), step.ordinal, step.state.as_str())).collect();
     assert_eq!(open, [("a", 1, "intended"), ("b", 0, "undoing")]);
 
-    ledger.begin(&Start { verb: "apply", command: "stackctl apply", changes: &[] }).unwrap().end(0).unwrap();
+    ledger
+        .begin(&Start { verb: "apply", command: "stackctl apply", changes: &[], origin: None })
+        .unwrap()
+        .end(0)
+        .unwrap();
     assert_eq!(ledger.unfinished().unwrap(), None, "only the last run counts");
 }
 

@@ -135,7 +135,7 @@ pub struct Secret {
 }
 
 /// A local image under the reference that was asked for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     pub id: String,
     pub digests: Vec<String>,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "which of the default stack files is there")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Surroundings, renamed, state_directory};
@@ -13,11 +14,11 @@ use crate::desired::{self, Context, Desired};
 use crate::diagnostic::{self, Diagnostics};
 use crate::graph::Graph;
 use crate::kinds;
-use crate::ledger;
+use crate::ledger::{self, Origin};
 use crate::report::failure::DiagnosticJson;
 use crate::stack::forms::Places;
 use crate::stack::schema;
-use crate::stack::source::{Disk, Environment, Sources};
+use crate::stack::source::{Disk, Environment, Files, Sources};
 use crate::stack::{self, LoadOptions, Stack};
 
 /// A stack file, read and resolved: everything that is known without looking at the machine.
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub source: String,
     /// The first of the stack files.
     pub file: PathBuf,
+    /// The files themselves, and what was typed for them.
+    pub origin: Origin,
     pub warnings: Vec<DiagnosticJson>,
 }
 
@@ -45,7 +48,18 @@ pub enum Purpose {
 /// There is no stack file, or it is invalid: with all its findings.
 pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: &Ui) -> Result<Loaded, Failure> {
     let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
-    let (stack, sources, mut diagnostics) = read(&files, common, surroundings);
+    load_from(&Disk, &files, common, surroundings, purpose, ui)
+}
+
+pub(super) fn load_from(
+    disk: &dyn Files,
+    files: &[PathBuf],
+    common: &Common,
+    surroundings: &Surroundings,
+    purpose: Purpose,
+    ui: &Ui,
+) -> Result<Loaded, Failure> {
+    let (stack, sources, mut diagnostics) = read(disk, files, common, surroundings);
     let resolved = match stack {
         Some(stack) if !diagnostics.has_errors() && !renamed::is_told(&stack, surroundings, &mut diagnostics) => None,
         Some(stack) => resolve_for(purpose, &stack, &sources, surroundings, &mut diagnostics)?,
@@ -67,6 +81,7 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
         context,
         source: file.display().to_string(),
         file,
+        origin: origin(disk, files, common, surroundings, &sources),
         warnings: rows(&diagnostics, &sources),
     })
 }
@@ -74,11 +89,34 @@ pub fn load(common: &Common, surroundings: &Surroundings, purpose: Purpose, ui: 
 /// What the files come to, as one file. To be asked for what was loaded well.
 pub fn as_one_file(common: &Common, surroundings: &Surroundings) -> Result<serde_yaml::Value, Failure> {
     let files = stack_files(&common.files, &surroundings.environment, |path| path.exists())?;
-    let (stack, sources, diagnostics) = read(&files, common, surroundings);
+    let (stack, sources, diagnostics) = read(&Disk, &files, common, surroundings);
     stack.map(|stack| stack::print(&stack)).ok_or_else(|| Failure::invalid(&diagnostics, &sources))
 }
 
-fn read(files: &[PathBuf], common: &Common, surroundings: &Surroundings) -> (Option<Stack>, Sources, Diagnostics) {
+fn origin(
+    disk: &dyn Files,
+    files: &[PathBuf],
+    common: &Common,
+    surroundings: &Surroundings,
+    sources: &Sources,
+) -> Origin {
+    let absolute = |path: &PathBuf| disk.absolute(path);
+    Origin {
+        files: files.iter().map(absolute).collect(),
+        env_files: common.env_files.iter().map(absolute).collect(),
+        profiles: profiles(common, &surroundings.environment),
+        vars: common.vars.iter().map(|(name, _)| name.clone()).collect(),
+        texts: sources.texts().map(|(path, text)| (path.to_owned(), text.to_owned())).collect(),
+        images: BTreeMap::new(),
+    }
+}
+
+fn read(
+    disk: &dyn Files,
+    files: &[PathBuf],
+    common: &Common,
+    surroundings: &Surroundings,
+) -> (Option<Stack>, Sources, Diagnostics) {
     let sections: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.section).collect();
     let options = LoadOptions {
         vars: common.vars.iter().cloned().collect(),
@@ -86,7 +124,7 @@ fn read(files: &[PathBuf], common: &Common, surroundings: &Surroundings) -> (Opt
         profiles: profiles(common, &surroundings.environment),
         sections: &sections,
     };
-    stack::load(files, &surroundings.environment, &options)
+    stack::load_from(disk, files, &surroundings.environment, &options)
 }
 
 /// Those that were named; else those of the environment, where Compose has `COMPOSE_PROFILES`.

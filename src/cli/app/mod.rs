@@ -9,6 +9,7 @@
 mod load;
 mod renamed;
 mod rescue;
+mod rollback;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use load::{Loaded, Purpose, as_one_file, load, stack_schema};
 pub use rescue::rescued;
+pub use rollback::{Back, load_recorded};
 
 use super::args::Common;
 use super::failure::{Exit, Failure};
@@ -35,7 +37,7 @@ use crate::effect::Files;
 use crate::graph::Graph;
 use crate::kinds;
 use crate::kinds::labels::{self, Adopted};
-use crate::ledger::{self, Ledger, LedgerError, RunJournal};
+use crate::ledger::{self, Ledger, LedgerError, Origin, RunJournal};
 use crate::machine::real::{Real, RealOptions};
 use crate::machine::{Observe, Perform, files, http};
 use crate::observed::Seen;
@@ -214,8 +216,8 @@ impl Memory for Book {
 impl Records for Book {
     type Run = RunJournal;
 
-    fn begin(&self, verb: &str, plan: &Plan) -> Result<RunJournal, Failure> {
-        let start = ledger::Start { verb, command: &command_line(), changes: &plan.changes };
+    fn begin(&self, verb: &str, plan: &Plan, origin: Option<&Origin>) -> Result<RunJournal, Failure> {
+        let start = ledger::Start { verb, command: &command_line(), changes: &plan.changes, origin };
         self.0.begin(&start).map_err(|error| Failure::from_error(Exit::Failed, &error))
     }
 
@@ -326,6 +328,8 @@ pub struct App<M, R> {
     pub context: Context,
     pub source: String,
     pub file: PathBuf,
+    /// What a run of it is made from.
+    pub origin: Origin,
     pub kinds: &'static [&'static Kind],
     pub machine: M,
     pub records: R,
@@ -333,8 +337,8 @@ pub struct App<M, R> {
 
 impl<M, R> App<M, R> {
     pub fn new(loaded: Loaded, machine: M, records: R) -> Self {
-        let Loaded { desired, graph, context, source, file, warnings: _ } = loaded;
-        Self { desired, graph, context, source, file, kinds: kinds::ALL, machine, records }
+        let Loaded { desired, graph, context, source, file, origin, warnings: _ } = loaded;
+        Self { desired, graph, context, source, file, origin, kinds: kinds::ALL, machine, records }
     }
 
     /// What holds when nothing is to be done.
@@ -388,7 +392,7 @@ impl<M, R> App<M, R> {
     }
 
     fn inputs<'a>(&'a self, observed: &'a Observed, options: &'a plan::Options) -> plan::Inputs<'a> {
-        let Self { desired, graph, context, source: _, file: _, kinds, machine: _, records: _ } = self;
+        let Self { desired, graph, context, source: _, file: _, origin: _, kinds, machine: _, records: _ } = self;
         plan::Inputs { desired, graph, observed, context, kinds, options }
     }
 

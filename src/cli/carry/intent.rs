@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use super::{Goal, offer, out, unconfirmed};
 use crate::address::Address;
-use crate::cli::app::{self, App, Loaded, Purpose};
+use crate::cli::app::{self, App, Back, Loaded, Purpose, Surroundings};
 use crate::cli::args::{Accept, Common, Consent};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::plan::Options;
 use crate::cli::records::Memory;
 use crate::cli::ui::Ui;
-use crate::cli::{destroy, restart};
+use crate::cli::{destroy, restart, rollback};
+use crate::ledger::Ledger;
 use crate::machine::Observe;
 use crate::observed::Observed;
 use crate::plan::{self, Plan, Saved};
@@ -30,6 +31,7 @@ pub enum Wish<'a> {
     Destroy(&'a Accept, &'a [String]),
     /// These, or all.
     Restart(&'a [String], &'a Accept),
+    Rollback(&'a rollback::Args),
 }
 
 /// How the plan is made, and what is said around it.
@@ -41,21 +43,48 @@ pub(super) enum Intent {
     Destroy(plan::Options),
     /// As they are; all of them where none is named.
     Restart(BTreeSet<Address>, plan::Options),
+    /// As it was before a run.
+    Rollback(Box<Back>, plan::Options),
 }
 
 impl Wish<'_> {
-    fn intent(self, loaded: &Loaded) -> Result<Intent, Failure> {
+    /// The stack that it is about, and what is to be made of that.
+    fn intent(
+        self,
+        common: &Common,
+        surroundings: &Surroundings,
+        purpose: Purpose,
+        ui: &Ui,
+    ) -> Result<(Loaded, Intent), Failure> {
+        let of_file = |intent: &dyn Fn(&Loaded) -> Result<Intent, Failure>| {
+            let loaded = app::load(common, surroundings, purpose, ui)?;
+            let intent = intent(&loaded)?;
+            Ok((loaded, intent))
+        };
         match self {
             Wish::Apply(options) => {
-                Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)?, saved: None })
+                of_file(&|loaded| Ok(Intent::Apply { all: options.all, options: options.chosen(loaded)?, saved: None }))
             }
             Wish::Saved { plan, all } => {
-                Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) })
+                of_file(&|_| Ok(Intent::Apply { all, options: plan.options(), saved: Some(Box::new(plan.clone())) }))
             }
             Wish::Destroy(accept, names) => {
-                Ok(Intent::Destroy(plan::Options { data: destroy::data(names)?, ..accepting(accept) }))
+                of_file(&|_| Ok(Intent::Destroy(plan::Options { data: destroy::data(names)?, ..accepting(accept) })))
             }
-            Wish::Restart(names, accept) => Ok(Intent::Restart(restart::chosen(names, loaded)?, accepting(accept))),
+            Wish::Restart(names, accept) => {
+                of_file(&|loaded| Ok(Intent::Restart(restart::chosen(names, loaded)?, accepting(accept))))
+            }
+            Wish::Rollback(args) => {
+                let now = app::load(common, surroundings, Purpose::Look, ui)?;
+                let choose = |ledger: &Ledger| Back::choose(ledger, args.run, args.data);
+                let back = app::past(&now.desired.stack, surroundings, choose)??;
+                let loaded =
+                    app::load_recorded(&back.origin, common, surroundings, purpose, ui).map_err(|failure| {
+                        failure.context(format!("the stack as it was before run {} cannot be read", back.run))
+                    })?;
+                let options = plan::Options { prune: args.prune, ..accepting(&args.accept) };
+                Ok((loaded, Intent::Rollback(Box::new(back), options)))
+            }
         }
     }
 }
@@ -78,30 +107,40 @@ impl Intent {
             Intent::Apply { all: _, options, saved: _ } => app.plan(observed, options),
             Intent::Destroy(options) => app.destroy_plan(observed, options),
             Intent::Restart(named, _) => app.restart_plan(observed, named),
+            Intent::Rollback(back, options) => back.plan(app, observed, options),
         }
     }
 
     fn options(&self) -> &plan::Options {
         match self {
-            Intent::Apply { all: _, options, saved: _ } | Intent::Destroy(options) | Intent::Restart(_, options) => {
-                options
-            }
+            Intent::Apply { all: _, options, saved: _ }
+            | Intent::Destroy(options)
+            | Intent::Restart(_, options)
+            | Intent::Rollback(_, options) => options,
         }
     }
 
     /// After it was carried out.
     fn plan_again<M, R>(&self, app: &App<M, R>, done: &Plan, observed: &Observed) -> Plan {
         match self {
-            Intent::Apply { all: _, options, saved: _ } => app.plan(observed, &options.once_done()),
+            Intent::Apply { all: _, options, saved: _ } | Intent::Rollback(_, options) => {
+                app.plan(observed, &options.once_done())
+            }
             Intent::Destroy(options) => app.destroy_plan(observed, options),
             Intent::Restart(..) => plan::still_down(app.plan(observed, &plan::Options::default()), done),
         }
     }
 
-    async fn prepare(&self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
+    async fn prepare(&mut self, app: &App<impl Observe, impl Memory>, common: &Common) -> Result<Prepared, Failure> {
+        if let Intent::Rollback(back, _) = self {
+            back.look_for_images(app).await?;
+        }
         let (observed, plan) = app.planned(self.options(), |observed| self.plan(app, observed)).await?;
         if let Intent::Destroy(options) = self {
             destroy::check(&options.data, &plan)?;
+        }
+        if let Intent::Rollback(back, _) = self {
+            back.check(app, &observed)?;
         }
         if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
             let reasons = saved.stale(&app.saved(&plan, &observed, options, common));
@@ -115,6 +154,7 @@ impl Intent {
             Intent::Apply { all: _, options, saved: _ } => (app.wanted(options), Vec::new()),
             Intent::Destroy(_) => ("Nothing of the stack is left but its data.".to_owned(), app.kept(&plan, &observed)),
             Intent::Restart(..) => ("Everything that is there runs.".to_owned(), Vec::new()),
+            Intent::Rollback(back, _) => (format!("The machine is as it was before run {}.", back.run), Vec::new()),
         };
         Ok(Prepared { observed, plan, wanted, kept })
     }
@@ -134,8 +174,10 @@ impl Intent {
                 false,
             ),
             Intent::Restart(..) => ("Restart", "Restart these?", false, true),
+            Intent::Rollback(..) => ("Rollback", "Go back to this?", false, true),
         };
-        Goal { verb, question, wanted, all, kept, healthy, replan }
+        let is_taken_back = matches!(self, Intent::Apply { .. } | Intent::Rollback(..));
+        Goal { verb, question, wanted, all, kept, healthy, is_taken_back, replan }
     }
 }
 
@@ -144,8 +186,7 @@ impl Intent {
 pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui: &Ui) -> Result<Exit, Failure> {
     let surroundings = app::surroundings()?;
     if !consent.yes && !ui.can_ask() {
-        let loaded = app::load(common, &surroundings, Purpose::Look, ui)?;
-        let intent = wish.intent(&loaded)?;
+        let (loaded, mut intent) = wish.intent(common, &surroundings, Purpose::Look, ui)?;
         return app::block_on(async {
             let app = app::open_to_look(loaded, common, &surroundings);
             let prepared = intent.prepare(&app, common).await?;
@@ -154,8 +195,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
             offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
         });
     }
-    let loaded = app::load(common, &surroundings, Purpose::Change, ui)?;
-    let intent = wish.intent(&loaded)?;
+    let (loaded, mut intent) = wish.intent(common, &surroundings, Purpose::Change, ui)?;
     let lock = app::lock(&loaded, &surroundings)?;
     let exit = app::block_on(async {
         let app = app::open(loaded, common, &surroundings)?;

@@ -37,6 +37,8 @@ pub struct Goal<'a> {
     pub kept: &'a [KeptData],
     /// Is more promised than what the plan compares: that everything answers as its health check says?
     pub healthy: bool,
+    /// Can `rollback` take it back?
+    pub is_taken_back: bool,
     /// The plan after the second look, which must be empty.
     pub replan: &'a dyn Fn(&Observed) -> Plan,
 }
@@ -73,7 +75,8 @@ pub(super) async fn out(
     if !consent.yes {
         ask(plan, goal, ui)?;
     }
-    let record = app.records.begin(&goal.verb.to_lowercase(), plan)?;
+    let origin = goal.is_taken_back.then(|| app.origin_before(observed));
+    let record = app.records.begin(&goal.verb.to_lowercase(), plan, origin.as_ref())?;
     let options = Options { parallelism: usize::from(consent.parallelism) };
     let clock = app::clock();
     let Outcome { run, observed, remaining } = {

@@ -20,6 +20,7 @@ use crate::effect::{Effect, Files};
 use crate::execute::journal::JournalError;
 use crate::execute::{Fate, Journal, Run, StepState};
 use crate::graph::Graph;
+use crate::ledger::Origin;
 use crate::machine::{self, FailureKind, Observe, Perform, Progress};
 use crate::observed::{Facts, Observed, Query};
 use crate::plan::{Plan, Unknown};
@@ -71,7 +72,7 @@ impl Memory for Table {
 impl Records for Table {
     type Run = Silent;
 
-    fn begin(&self, _verb: &str, _plan: &Plan) -> Result<Silent, Failure> {
+    fn begin(&self, _verb: &str, _plan: &Plan, _origin: Option<&Origin>) -> Result<Silent, Failure> {
         if self.full {
             return Err(Failure::new(Exit::Failed, "the ledger cannot be written"));
         }
@@ -107,6 +108,7 @@ fn app(records: Table) -> App<Willing, Table> {
         context,
         source: "stack.yaml".to_owned(),
         file: PathBuf::from("stack.yaml"),
+        origin: Origin::default(),
         warnings: Vec::new(),
     };
     App::new(loaded, Willing::default(), records)
@@ -148,6 +150,7 @@ fn carry(app: App<Willing, Table>, plan: &Plan, after: &Plan, yes: bool, format:
         all: false,
         kept: &[],
         healthy: false,
+        is_taken_back: false,
         replan: &|_| after.clone(),
     };
     let consent = Consent { yes, parallelism: 4 };

@@ -52,6 +52,7 @@ use crate::stack::forms::RestartPolicy;
 pub(super) use conflicts::port_taken;
 pub use layer::{RESCUED, Rescued, wanted as wanted_of_layer};
 pub use rescue::{copy_outs, remembered, volumes};
+pub use snapshot::shelf_of;
 pub(super) use spec::{extra_hosts, host_readiness, link_needs, needs, stop_signal};
 pub(super) use steps::waits_for;
 pub use undeclared::owner as owner_of_undeclared;

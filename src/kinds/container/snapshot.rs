@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::observe::Lies;
 use super::{Container, data};
+use crate::address::Address;
 use crate::change::{Action, Risk, Severity, Step, in_bytes, step};
-use crate::desired::Difference;
+use crate::desired::{Context, Difference};
 use crate::effect::{Effect, Snapshot, Take};
 use crate::observed::data::Engine;
 use crate::observed::snapshot::{self, HOLD, Handle, Item};
@@ -18,8 +19,12 @@ const REASONS: [&str; 3] = ["image", "volumes", "volume_options"];
 
 /// Where the copies of its data lie.
 fn shelf(container: &Container) -> PathBuf {
-    let context = &container.context;
-    snapshot::shelf(&context.data, &context.stack, container.address.as_str())
+    shelf_of(&container.context, &container.address)
+}
+
+/// Those of a container of this address.
+pub fn shelf_of(context: &Context, address: &Address) -> PathBuf {
+    snapshot::shelf(&context.data, &context.stack, address.as_str())
 }
 
 /// While it is there, its unit does not start. None where it has no data.

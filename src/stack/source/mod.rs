@@ -207,6 +207,12 @@ impl Sources {
         }
     }
 
+    /// Every file whose lines may be shown, by its absolute path.
+    pub fn texts(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let shown = self.files.iter().filter(|source| !source.secret);
+        shown.map(|source| (source.path.as_path(), source.text.as_str()))
+    }
+
     /// Absolute paths of all files in the order in which they were read, environment files included.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|source| source.path.as_path())

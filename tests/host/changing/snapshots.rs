@@ -1,4 +1,4 @@
-//! Copies of data before its container is replaced, and their way back. What would break: an old container on what a newcomer made of its
+//! Copies of data before its container is replaced, and their way back; by themselves, or by `rollback`. What would break: an old container on what a newcomer made of its
 //! data, something of either that is overwritten, a kill or a full disk on the way that leaves half of it.
 
 use crate::host::Host;
@@ -258,6 +258,12 @@ touch "$HOME/held"
 while kill -0 "$parent" 2>/dev/null; do sleep 0.05; done
 "#;
 
+fn stand_between(user: &User) -> anyhow::Result<()> {
+    user.run("mkdir -p bin").ok();
+    user.write("bin/podman", HELD)?;
+    user.set_mode("bin/podman", 0o755)
+}
+
 /// The same, before and after every copy that is taken, brought back, kept or dropped.
 #[test]
 fn killed_at_every_copy() -> anyhow::Result<()> {
@@ -267,41 +273,195 @@ fn killed_at_every_copy() -> anyhow::Result<()> {
         "systemctl --user stop podman-s-webui && cp data/webui.db kept.db && systemctl --user start podman-s-webui",
     )
     .ok();
-    user.run("mkdir bin").ok();
-    user.write("bin/podman", HELD)?;
-    user.set_mode("bin/podman", 0o755)?;
-    let path = format!("PATH={}/bin:{}:/usr/bin:/bin", user.home(), User::programs());
+    stand_between(&user)?;
+    let begin = |tag: &str| -> anyhow::Result<()> {
+        bench.want("1", "")?;
+        user.stackctl(APPLY).ok();
+        user.run(
+            "systemctl --user stop podman-s-webui && cp kept.db data/webui.db && systemctl --user start podman-s-webui",
+        )
+        .ok();
+        user.run(&format!("rm -rf data/*.replaced {SHELF}")).ok();
+        bench.want(tag, "")
+    };
     for (tag, code) in [("2", 0), ("never", 3)] {
-        let mut entries = 0;
-        for entry in 0_usize.. {
-            for when in ["before", "after"] {
-                let case = format!("{tag}: {when} entry {entry}");
-                bench.want("1", "")?;
-                user.stackctl(APPLY).ok();
-                user.run("systemctl --user stop podman-s-webui && cp kept.db data/webui.db && systemctl --user start podman-s-webui").ok();
-                user.run(&format!("rm -rf data/*.replaced {SHELF} held entries")).ok();
-                bench.want(tag, "")?;
-                let (at, when) = (format!("ENTRY={entry}"), format!("WHEN={when}"));
-                if entry == 0 {
-                    // None is held: they are counted.
-                    user.stackctl_with(&[&path, &at, &when], APPLY).code(code);
-                    entries = user.read("entries")?.lines().count();
-                    assert!(entries >= 2, "{entries}");
-                    continue;
-                }
-                let words = [&["env", &path, &at, &when, "stackctl"], APPLY].concat();
-                let running = user.spawn(&words)?;
-                let deadline = std::time::Instant::now() + SOON;
-                while !user.exists("held")? {
-                    anyhow::ensure!(std::time::Instant::now() < deadline, "{case}: never came to it");
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                running.kill().code(137);
-                comes_to_its_end(&bench, tag, &case)?;
+        let before = || begin(tag);
+        held_at_every_copy(&user, APPLY, code, &before, &|case| {
+            comes_to_its_end(&bench, tag, &format!("{tag}: {case}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs these words as often as they enter the user namespace for a copy, twice each, and kills them there.
+fn held_at_every_copy(
+    user: &User,
+    words: &[&str],
+    code: i32,
+    begin: &dyn Fn() -> anyhow::Result<()>,
+    is_well: &dyn Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let path = format!("PATH={}/bin:{}:/usr/bin:/bin", user.home(), User::programs());
+    begin()?;
+    user.run("rm -f held entries").ok();
+    user.stackctl_with(&[&path, "ENTRY=0", "WHEN=never"], words).code(code);
+    let entries = user.read("entries")?.lines().count();
+    anyhow::ensure!(entries >= 2, "{entries} entries");
+    for entry in 1..=entries {
+        for when in ["before", "after"] {
+            let case = format!("{when} entry {entry} of {entries}");
+            begin()?;
+            user.run("rm -f held entries").ok();
+            let (at, when) = (format!("ENTRY={entry}"), format!("WHEN={when}"));
+            let running = user.spawn(&[&["env", &path, &at, &when, "stackctl"], words].concat())?;
+            let deadline = std::time::Instant::now() + SOON;
+            while !user.exists("held")? {
+                anyhow::ensure!(std::time::Instant::now() < deadline, "{case}: never came to it");
+                std::thread::sleep(std::time::Duration::from_millis(20));
             }
-            if entry == entries {
-                break;
-            }
+            running.kill().code(137);
+            is_well(&case)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_is_taken_back_with_its_data_where_that_is_asked_for() -> anyhow::Result<()> {
+    let user = Host::get()?.user("rollback")?;
+    let bench = Bench::new(&user, "")?;
+    let told = user.stackctl(&["rollback", "-y"]).code(64);
+    assert!(told.stderr.contains("stackctl destroy"), "{}", told.stderr);
+    bench.want("2", "")?;
+    user.stackctl(APPLY).ok();
+    bench.chat("three");
+    user.stackctl(&["rollback", "99", "-y"]).code(64);
+
+    // Nothing is done without consent, and the plan says what would be.
+    let before = user.ids();
+    let offered = user.stackctl(&["rollback", "--data"]).code(64);
+    assert!(offered.stdout.contains("webui:2\" -> \"localhost/webui:1"), "{}", offered.stdout);
+    assert_eq!(user.ids(), before);
+
+    user.stackctl(&["rollback", "--data", "-y"]).ok();
+    assert_eq!(user.run("podman inspect -f '{{.ImageName}}' s-webui").ok().line(), "localhost/webui:1");
+    assert!(!bench.is_migrated("data/webui.db"));
+    assert_eq!(bench.chats("data/webui.db"), "one,two");
+    let aside = bench.inside("ls -d data/webui.db.replaced/*").trim().to_owned();
+    assert_eq!(bench.chats(&format!("{aside}/webui.db")), "one,two,three", "what it replaced is set aside");
+    let history = user.stackctl(&["history", "--format", "json"]).ok().json();
+    assert_eq!(history["runs"][0]["verb"], "rollback");
+    // The file still says otherwise.
+    user.stackctl(&["drift"]).code(2);
+    user.stackctl(APPLY).ok();
+    bench.is_in_sync();
+    assert!(bench.is_migrated("data/webui.db"));
+
+    // The configuration alone: the data stays as it is, and there is nothing to go back to.
+    bench.chat("four");
+    bench.want("2", ", OTHER: value")?;
+    user.stackctl(APPLY).ok();
+    let told = user.stackctl(&["rollback", "--data", "-y"]).code(64);
+    assert!(told.stderr.contains("no data was copied"), "{}", told.stderr);
+    user.stackctl(&["rollback", "-y"]).ok();
+    assert!(!user.run("podman inspect -f '{{.Config.Env}}' s-webui").ok().stdout.contains("OTHER"));
+    assert_eq!(bench.chats("data/webui.db"), "one,two,four");
+    Ok(())
+}
+
+#[test]
+fn a_name_means_the_image_again_that_it_meant() -> anyhow::Result<()> {
+    let user = Host::get()?.user("rollback-image")?;
+    let bench = Bench::new(&user, "")?;
+    user.run("podman tag localhost/webui:1 localhost/webui:latest").ok();
+    bench.want("latest", "")?;
+    user.stackctl(APPLY).ok();
+    let image = || user.run("podman inspect -f '{{.Image}}' s-webui").ok().line().to_owned();
+    let named = || user.run("podman image inspect -f '{{.Id}}' localhost/webui:latest").ok().line().to_owned();
+    let first = image();
+    user.run("podman tag localhost/webui:2 localhost/webui:latest").ok();
+    user.stackctl(APPLY).ok();
+    let second = image();
+    assert_ne!(first, second);
+    user.stackctl(&["rollback", "-y"]).ok();
+    assert_eq!((image(), named()), (first.clone(), first.clone()));
+    // The file says the same, and the name means it: there is nothing to do.
+    bench.is_in_sync();
+    // Back again, and once more, with the image gone: nothing is done.
+    user.stackctl(&["rollback", "-y"]).ok();
+    assert_eq!((image(), named()), (second.clone(), second.clone()));
+    user.run("podman rmi localhost/webui:1; podman rmi -f $(podman images -q --filter reference='localhost/stackctl/*/*'); true").ok();
+    if user.run(&format!("podman image exists {first}")).code != 0 {
+        let told = user.stackctl(&["rollback", "-y"]).code(6);
+        assert!(told.stderr.contains("not on this machine any more"), "{}", told.stderr);
+    }
+    assert_eq!(image(), second);
+    Ok(())
+}
+
+/// Wherever a rollback is cut off: every chat is somewhere, whole, and the next run comes to its end.
+fn a_killed_rollback_is_well(bench: &Bench<'_>, case: &str) -> anyhow::Result<()> {
+    let user = bench.user;
+    let files = user.run(&format!("find data {SHELF} -name webui.db 2>/dev/null; true")).ok().stdout;
+    assert!(files.lines().any(|file| bench.chats(file) == "one,two,three"), "{case}: {files}");
+    assert!(files.lines().any(|file| bench.chats(file) == "one,two"), "{case}: {files}");
+    let output = user.stackctl(APPLY);
+    assert_eq!(output.code, 0, "{case}:\n{}{}", output.stdout, output.stderr);
+    let chats = bench.chats("data/webui.db");
+    assert!(["one,two", "one,two,three"].contains(&chats.as_str()), "{case}: {chats}");
+    assert!(bench.is_migrated("data/webui.db"), "{case}");
+    assert_eq!(user.ids().into_keys().collect::<Vec<_>>(), ["s-webui"], "{case}");
+    assert!(!user.exists(&format!("{SHELF}/restoring"))?, "{case}");
+    assert_eq!(user.stackctl(&["drift"]).code(0).stdout, "", "{case}");
+    Ok(())
+}
+
+const ROLLBACK: &[&str] = &["rollback", "--data", "--yes"];
+
+/// 2 serves with a chat more than the copy has.
+fn ready_to_go_back(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let user = bench.user;
+    bench.want("1", "")?;
+    user.stackctl(APPLY).ok();
+    user.run(
+        "systemctl --user stop podman-s-webui && cp kept.db data/webui.db && systemctl --user start podman-s-webui",
+    )
+    .ok();
+    user.run(&format!("rm -rf data/*.replaced {SHELF}")).ok();
+    bench.want("2", "")?;
+    user.stackctl(APPLY).ok();
+    bench.chat("three");
+    Ok(())
+}
+
+#[test]
+fn a_rollback_is_killed_at_every_copy() -> anyhow::Result<()> {
+    let user = Host::get()?.user("rollback-copies")?;
+    let bench = Bench::new(&user, "")?;
+    user.run(
+        "systemctl --user stop podman-s-webui && cp data/webui.db kept.db && systemctl --user start podman-s-webui",
+    )
+    .ok();
+    stand_between(&user)?;
+    let begin = || ready_to_go_back(&bench);
+    held_at_every_copy(&user, ROLLBACK, 0, &begin, &|case| a_killed_rollback_is_well(&bench, case))
+}
+
+#[test]
+fn a_rollback_is_killed_at_every_call() -> anyhow::Result<()> {
+    let user = Host::get()?.user("rollback-calls")?;
+    let bench = Bench::new(&user, "")?;
+    user.run(
+        "systemctl --user stop podman-s-webui && cp data/webui.db kept.db && systemctl --user start podman-s-webui",
+    )
+    .ok();
+    for side in [Side::Podman, Side::Bus] {
+        ready_to_go_back(&bench)?;
+        let made = calls(&user, side, ROLLBACK, 0)?;
+        for hold in both_halves(&made) {
+            ready_to_go_back(&bench)?;
+            kill_at(&user, side, hold, ROLLBACK)?;
+            a_killed_rollback_is_well(&bench, &format!("{hold:?} of {made:?}"))?;
         }
     }
     Ok(())
