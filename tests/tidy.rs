@@ -253,6 +253,7 @@ const NO_CODES: &[&str] = &[
     "CARGO_",
     "CLICOLOR_",
     "COMPOSE_",
+    "CONTAINER_CONNECTION",
     "CONTAINER_HOST",
     "DBUS_",
     "NO_COLOR",
