@@ -255,7 +255,8 @@ const NAMES: &[&str] = &["name", "external", "renamed_from", "atomic", "data", "
 
 #[test]
 fn every_key_of_a_kind_is_a_row_or_told_by_one() {
-    for kind in stackctl::kinds::ALL {
+    // A database is looked at, and never changed.
+    for kind in stackctl::kinds::ALL.iter().filter(|kind| !kind.attributes.is_empty()) {
         let is_row = |path: &str| {
             kind.attributes.iter().any(|row| row.path == path) || (kind.name == "container" && path == "image")
         };

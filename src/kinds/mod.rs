@@ -1,8 +1,10 @@
 //! The kinds, one folder each; reading `*/steps.rs` down shows every effect of the tool. A kind does no I/O.
-//! `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
+//! `contract.rs`, `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
 
 pub mod config;
 pub mod container;
+mod contract;
+pub mod database;
 pub mod directory;
 mod env_file;
 pub mod file;
@@ -29,6 +31,7 @@ pub const ALL: &[&Kind] = &[
     &config::KIND,
     &image::KIND,
     &container::KIND,
+    &database::KIND,
     &service::KIND,
     &timer::KIND,
 ];

@@ -48,6 +48,11 @@ pub struct Reading {
     pub wal_pending: bool,
     /// Why it could not be told, or what a text says.
     pub why: String,
+    /// User and group, as the user namespace of this user's containers has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<(u32, u32)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
     /// Which directory it lies in: inode and time of birth, since a number is given again. Empty where it is not known.
     #[serde(default)]
     pub root: String,
@@ -57,6 +62,24 @@ pub struct Reading {
     /// This user may not read it.
     #[serde(skip)]
     pub is_denied: bool,
+}
+
+/// How closely SQLite itself looks at a database, on a copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// Its pages.
+    Quick,
+    /// Its indexes too.
+    Full,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    Whole,
+    /// The first thing that SQLite says is wrong.
+    Damaged(String),
+    Unknown(String),
 }
 
 /// How much lies below a directory.

@@ -88,6 +88,8 @@ pub struct Observed {
     pub facts: Facts,
     /// Of what must survive, by path on the host.
     pub data: BTreeMap<PathBuf, data::Reading>,
+    /// What SQLite says of them; filled where asked for.
+    pub integrity: BTreeMap<PathBuf, data::Integrity>,
     /// By container, then by target.
     pub mounts: BTreeMap<String, BTreeMap<String, data::LiveMount>>,
     /// What may be copies of databases that were lost, by where those lay; filled where asked for.

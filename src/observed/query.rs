@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::data::Engine;
+use super::data::{Check, Engine};
 use super::layer::Wanted;
 use super::paths::PathSet;
 use crate::address::Address;
@@ -56,6 +56,8 @@ pub struct Query {
     pub probes: BTreeMap<Address, Readiness>,
     /// What must survive, by its path on the host.
     pub data: BTreeSet<(PathBuf, Engine)>,
+    /// Databases that SQLite is to check, with where a copy of one may be made.
+    pub integrity: BTreeMap<PathBuf, (Check, PathBuf)>,
     /// Bind mounts that are to be looked at in the running container, by its name.
     pub mounts: BTreeMap<String, Mounts>,
     /// Databases that were lost, by where they lay: where copies of them are looked for.
@@ -70,6 +72,8 @@ pub struct Query {
     pub writers: BTreeSet<PathBuf>,
     /// Containers whose own layers are looked at, by name.
     pub layers: BTreeMap<String, Wanted>,
+    /// Everything is looked at, as `drift` does.
+    pub looks_closely: bool,
     pub host: bool,
     /// Search path of the units, in which `newuidmap` is looked for.
     pub unit_path: Vec<PathBuf>,

@@ -326,7 +326,9 @@ fn protected(inputs: &Inputs<'_>) -> BTreeSet<Address> {
 /// Does this one go with that one?
 fn holds(going: &Address, other: &Address) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
-    going.kind() == other.kind() && other.name().strip_prefix(going.name()).is_some_and(below)
+    let is_place = |address: &Address| address.name().starts_with(['~', '/']);
+    (going.kind() == other.kind() || (is_place(going) && is_place(other)))
+        && other.name().strip_prefix(going.name()).is_some_and(below)
 }
 
 fn removal(address: Address, steps: Steps, reason: &str) -> Change {

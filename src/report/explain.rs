@@ -29,9 +29,19 @@ pub const MEANINGS: &[Meaning] = &[
         "Stay with the old version, or dump the data with it and load it into a new place with the new one.",
     ),
     row(
+        "DATA_MODE",
+        "What must survive has another mode than its contract says, so that its program may not be able to write to it, or others may read it.",
+        "Set the mode that the contract says, or write the one that it has into the contract.",
+    ),
+    row(
         "DATA_NOT_REMOVABLE",
         "`destroy --data` names something that is not removed by its name: a file, a secret, the home directory.",
         "Remove it yourself, where it is to go.",
+    ),
+    row(
+        "DATA_OWNER",
+        "What must survive belongs to another user or group than its contract says. Users are counted as the user namespace of your containers has them: 0 is you.",
+        "Give it back to whom it belongs, file by file, such as with `podman unshare chown`; or write who has it into the contract.",
     ),
     row(
         "DATA_PATH_SHARED_RW",
@@ -48,6 +58,11 @@ pub const MEANINGS: &[Meaning] = &[
         "DATA_ROOT_MOVED",
         "The stack file mounts another directory where a container has had one with something in it, be it that the line changed or that the stack file itself was moved and the path is a relative one. What is in the old directory stays there, and the container begins with what is in the new one.",
         "Copy it over while the container is stopped; or accept it, where the container is to begin anew.",
+    ),
+    row(
+        "DB_DAMAGED",
+        "SQLite, asked about a copy of a database, finds pages or indexes of it damaged. What can still be read of it may be all that there is.",
+        "Leave it as it is, and copy it first. `sqlite3 COPY .recover` brings out what can be read; copies and backups may have the rest.",
     ),
     row(
         "DB_EMPTY",

@@ -429,7 +429,8 @@ impl<M: Observe, R: Memory> App<M, R> {
     ) -> Result<(Observed, Plan), Failure> {
         let (mut query, observed) = self.look_in_rounds(options).await?;
         let plan = make(&observed);
-        let before = query.clone();
+        let before = Query { looks_closely: options.layers || !plan.changes.is_empty(), ..query.clone() };
+        query.looks_closely = options.layers || !plan.changes.is_empty();
         let going: BTreeSet<&Address> = plan.letting_go().collect();
         for found in observed.containers.values().filter(|found| labels::belongs_to(&found.labels, &query.stack)) {
             let Some(address) = labels::address(&found.labels) else { continue };

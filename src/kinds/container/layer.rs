@@ -278,7 +278,7 @@ pub(super) fn of_owned(owned: &crate::desired::Owned, observed: &Observed) -> Ve
             .is_some_and(|found| labels::address(&found.labels).as_ref() == Some(&owned.address))
     };
     let names: Vec<String> = owned.names.iter().filter(ours).cloned().collect();
-    super::data::weighed(&owned.address, of_names(&owned.address, &names, observed), observed)
+    crate::kinds::contract::weighed(&owned.address, of_names(&owned.address, &names, observed), observed)
 }
 
 #[cfg(test)]

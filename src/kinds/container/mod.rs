@@ -42,6 +42,7 @@ use crate::desired::{
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
+use crate::kinds::contract::{Contract, FACT, weighed};
 use crate::kinds::image::{Build, Image, Pull};
 use crate::kinds::unit::{BootWait, Unit};
 use crate::kinds::{directory, network, quadlet};
@@ -123,7 +124,7 @@ pub struct Container {
     security: security::Security,
     secrets: secrets::Uses,
     gpu: Option<gpu::Gpu>,
-    data: Vec<data::Contract>,
+    data: Vec<Contract>,
     /// Paths in the container, written and not missed.
     ephemeral: Vec<String>,
     /// Before it was renamed in the file.
@@ -434,9 +435,10 @@ impl Resource for Container {
     }
 
     fn query_closer(&self, action: Action, observed: &Observed, query: &mut Query) {
-        data::query_closer(self, observed, query);
+        let is_looked_at = action != Action::None || query.layers.contains_key(&self.name);
+        data::query_closer(self, observed, is_looked_at, query);
         // Who writes is looked for through every process: where something is done, or where everything is looked at.
-        if action != Action::None || query.layers.contains_key(&self.name) {
+        if is_looked_at {
             shared::query(self, observed, query);
         }
         if action == Action::Replace {
@@ -472,17 +474,13 @@ impl Resource for Container {
         risks.extend(self.loses(observed));
         let more = moved::risks(self, observed).into_iter().chain(shared::risks(self, observed));
         let more = more.chain(format::risks(self, observed)).chain(snapshot::risks(self, observed));
-        risks.extend(data::weighed(&self.address, more, observed));
+        risks.extend(weighed(&self.address, more, observed));
         risks.extend(data::risks(self, observed));
         risks
     }
 
     fn loses(&self, observed: &Observed) -> Vec<Risk> {
-        data::weighed(
-            &self.address,
-            data::mounts(self, observed).into_iter().chain(layer::risks(self, observed)),
-            observed,
-        )
+        weighed(&self.address, data::mounts(self, observed).into_iter().chain(layer::risks(self, observed)), observed)
     }
 
     fn ephemeral(&self) -> &[String] {
@@ -512,7 +510,7 @@ impl Resource for Container {
 
     fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {
         let mut facts = observe::facts(self, observed);
-        facts.extend(data::facts(self, observed).map(|fact| (data::FACT, fact)));
+        facts.extend(data::facts(self, observed).map(|fact| (FACT, fact)));
         facts
     }
 

@@ -5,6 +5,7 @@
 
 pub mod aside;
 mod extent;
+mod integrity;
 mod search;
 mod sqlite;
 
@@ -14,9 +15,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::host::ids;
 use super::inside;
 use crate::observed::data::{Engine, Reading, State};
 pub use extent::extents;
+pub use integrity::check_all;
 pub use search::search;
 
 /// Of a file that says something in a word.
@@ -60,7 +63,10 @@ fn read(path: &Path, engine: Engine) -> Reading {
         }
     });
     let is_set_aside = engine == Engine::Sqlite && aside::open(path).is_ok_and(|open| !open.is_empty());
-    Reading { root, is_set_aside, ..reading }
+    let found = std::fs::metadata(path).ok();
+    let owner = found.as_ref().map(|found| ids::of_file(found.uid(), found.gid()));
+    let mode = found.map(|found| found.mode() & 0o7777);
+    Reading { root, is_set_aside, owner, mode, ..reading }
 }
 
 fn identity(directory: &Path) -> String {

@@ -53,17 +53,17 @@ fn locked(before: &Stamp, reading: Reading) -> Reading {
 }
 
 /// By what a change is noticed: the file and its two sidecars.
-type Stamp = (Seen, Option<Seen>, Option<Seen>);
+pub(super) type Stamp = (Seen, Option<Seen>, Option<Seen>);
 
 #[derive(PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
 }
 
-fn stamp(path: &Path) -> Result<Stamp> {
+pub(super) fn stamp(path: &Path) -> Result<Stamp> {
     let seen = |path: &Path| -> Result<Seen> {
         let found = std::fs::metadata(path)?;
         let modified = (found.mtime(), found.mtime_nsec());

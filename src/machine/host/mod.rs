@@ -7,6 +7,7 @@ mod cgroups;
 mod diag;
 mod facts;
 mod holder;
+pub mod ids;
 mod mounts;
 mod sockets;
 mod writers;

@@ -11,7 +11,7 @@ use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
 use crate::machine::{Failure, FailureKind, data, files, host, http, layer, snapshot};
-use crate::observed::data::{Candidate, Extent, LiveMount, Reading, State, Writer};
+use crate::observed::data::{Candidate, Extent, Integrity, LiveMount, Reading, State, Writer};
 use crate::observed::layer::Layer;
 use crate::observed::snapshot::{Snapshot, Space};
 use crate::observed::{
@@ -74,6 +74,7 @@ impl Real {
         let mounts = live_mounts(&podman.containers, query);
         let layers = self.look_layers(&podman.containers, query).await;
         let (snapshots, space) = look_for_snapshots(query).await;
+        let integrity = check_integrity(query).await;
         let mut blind = podman.blind;
         blind.extend(systemd.blind);
         blind.extend(host.blind);
@@ -96,6 +97,7 @@ impl Real {
             host: host.host,
             facts: crate::observed::Facts::default(),
             data,
+            integrity,
             mounts,
             candidates: look_for_copies(query).await,
             extents: count_extents(query).await,
@@ -411,6 +413,15 @@ async fn count_extents(query: &Query) -> BTreeMap<PathBuf, Extent> {
     }
     let wanted = query.extents.clone();
     tokio::task::spawn_blocking(move || data::extents(wanted.into_iter()).collect()).await.unwrap_or_default()
+}
+
+/// On copies, which SQLite may lock and write as it likes.
+async fn check_integrity(query: &Query) -> BTreeMap<PathBuf, Integrity> {
+    if query.integrity.is_empty() {
+        return BTreeMap::new();
+    }
+    let wanted = query.integrity.clone();
+    tokio::task::spawn_blocking(move || data::check_all(&wanted)).await.unwrap_or_default()
 }
 
 /// The copies, and the room for more.

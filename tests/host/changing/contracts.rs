@@ -273,3 +273,66 @@ fn data_of_another_major_version_is_told_before_anything_is_pulled() -> anyhow::
     assert_eq!(user.ids(), before);
     Ok(())
 }
+
+const OF_A_NATIVE_PROGRAM: &str = "\
+version: 1
+stack: s
+directories: { ~/aidb: {} }
+files: { ~/note: { content: TEXT } }
+databases:
+  ~/aidb/aidb.db: { engine: sqlite, min_tables: 2, tables: [t], integrity: full, owner: \"0:0\", mode: \"0600\", protect: true }
+";
+
+#[test]
+fn a_database_of_a_native_program_is_held_to_the_same() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-native")?;
+    let want = |text: &str| user.write("stack.yaml", OF_A_NATIVE_PROGRAM.replace("TEXT", text));
+    let sql = |sql: &str| user.run(&format!("sqlite3 aidb/aidb.db '{sql}'")).ok();
+    want("one")?;
+    user.run("mkdir -m 700 aidb && umask 077 && : >aidb/aidb.db").ok();
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT i, hex(randomblob(20)) FROM n";
+    sql(&format!("CREATE TABLE t (a, b); CREATE TABLE u (a); CREATE INDEX of_b ON t (b); INSERT INTO t {rows}"));
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // Its rows are gone: nothing else of the stack is changed either.
+    sql("CREATE TABLE kept AS SELECT * FROM t; DELETE FROM t");
+    want("two")?;
+    let told = user.stackctl(&["apply", "-y"]).code(4).stdout;
+    assert!(told.contains("DB_SHRUNK") && told.contains("database.~/aidb/aidb.db"), "{told}");
+    assert_eq!(user.read("note")?, "one");
+    sql("INSERT INTO t SELECT * FROM kept; DROP TABLE kept");
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.read("note")?, "two");
+
+    user.set_mode("aidb/aidb.db", 0o644)?;
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DATA_MODE (warning)") && told.contains("0644"), "{told}");
+    user.run("podman unshare chown 5:7 aidb/aidb.db").ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DATA_OWNER (warning)") && told.contains("5:7"), "{told}");
+    user.run("podman unshare chown 0:0 aidb/aidb.db && chmod 600 aidb/aidb.db").ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // A page of its index is overwritten: no table and no row tells of that.
+    let page = user
+        .run("sqlite3 aidb/aidb.db \"SELECT rootpage FROM sqlite_schema WHERE name = 'of_b'\"")
+        .ok()
+        .line()
+        .to_owned();
+    user.run("cp -p aidb/aidb.db whole.db").ok();
+    user.run(&format!("dd if=/dev/zero of=aidb/aidb.db bs=4096 count=1 seek=$(({page} - 1)) conv=notrunc")).ok();
+    let before = user.run("sha256sum aidb/* && ls -A aidb .local/share/stackctl").ok().stdout;
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DB_DAMAGED"), "{told}");
+    assert_eq!(user.run("sha256sum aidb/* && ls -A aidb .local/share/stackctl").ok().stdout, before);
+    user.run("cp -p whole.db aidb/aidb.db").ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // Protected, also with what it lies in, and after its lines are gone.
+    user.write("stack.yaml", "version: 1\nstack: s\ndirectories: { ~/aidb: {} }\n")?;
+    let told = user.stackctl(&["destroy", "-y", "--data", "directory.~/aidb"]).code(4).stdout;
+    assert!(told.contains("PROTECTED") && told.contains("database.~/aidb/aidb.db"), "{told}");
+    assert!(user.exists("aidb/aidb.db")?);
+    Ok(())
+}
