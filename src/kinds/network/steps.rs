@@ -52,10 +52,8 @@ fn remake(network: &Network, create: Effect, observed: &Observed, neighbours: &N
     let name = &network.name;
     let users: Vec<&Container> =
         observed.containers.values().filter(|container| container.networks.contains(name)).collect();
-    // Who lives in the network of one of them has none any more once that is stopped.
-    let is_tenant = |other: &&Container| users.iter().any(|user| other.needs().contains(user.id.as_str()));
-    let tenants = observed.containers.values().filter(is_tenant);
-    let running: Vec<&Container> = users.iter().copied().chain(tenants).filter(|found| found.is_running()).collect();
+    let running: Vec<&Container> =
+        with_tenants(users.clone(), observed).into_iter().filter(|found| found.is_running()).collect();
     let mut steps = Vec::new();
     for user in running.iter().rev() {
         let (stop, start) = stop_and_start(user, neighbours);
@@ -81,6 +79,21 @@ fn remake(network: &Network, create: Effect, observed: &Observed, neighbours: &N
         last.commit = true;
     }
     steps
+}
+
+/// Who lives in the network of one of them, through however many others, has none any more once that is stopped. After whom he lives with.
+fn with_tenants<'o>(mut all: Vec<&'o Container>, observed: &'o Observed) -> Vec<&'o Container> {
+    loop {
+        let is_new = |other: &&Container| {
+            all.iter().all(|known| known.id != other.id)
+                && all.iter().any(|known| other.needs().contains(known.id.as_str()))
+        };
+        let more: Vec<&Container> = observed.containers.values().filter(is_new).collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
 }
 
 fn stop_and_start(user: &Container, neighbours: &Neighbours<'_>) -> (Effect, Effect) {

@@ -5,6 +5,7 @@
 //! What would break: an object of somebody else that is gone, data that is gone, a container that was good and is lost, a machine
 //! that no later run brings to what the file says.
 
+mod contents;
 mod counted;
 mod exhaustive;
 mod machine;

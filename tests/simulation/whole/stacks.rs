@@ -2,6 +2,7 @@
 //! version of each. Written as a stack file and read as one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
@@ -38,6 +39,20 @@ impl Random {
     pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
+}
+
+/// What is called so has what must survive of the container of that number.
+const OWN: &str = "own";
+
+/// Every other container has data with a contract.
+fn has_data(index: usize) -> bool {
+    index.is_multiple_of(2)
+}
+
+/// What must survive below this source of a mount.
+pub(crate) fn data_of(source: &str) -> Option<PathBuf> {
+    let name = Path::new(source).file_name()?.to_str()?;
+    name.starts_with(OWN).then(|| Path::new(source).join("db"))
 }
 
 /// It starts and never gets healthy, or ends at once.
@@ -234,6 +249,8 @@ impl Sketch {
             } else {
                 let volumes = runs.volumes.iter().map(|volume| format!("v{volume}:/v{volume}"));
                 let binds = runs.directories.iter().map(|directory| format!("~/d{directory}:/d{directory}"));
+                let own = has_data(index).then(|| format!("~/{OWN}{index}:/own"));
+                let binds = binds.chain(own);
                 let mut entry = json!({
                     "image": format!("localhost/x:{}", runs.tag),
                     "environment": { "WORD": runs.word.to_string() },
@@ -245,6 +262,9 @@ impl Sketch {
                 if let Some(home) = runs.lives_in {
                     entry["network_mode"] = json!(format!("service:{}", name(home)));
                     entry.as_object_mut().expect("it is a map").remove("networks");
+                }
+                if has_data(index) {
+                    entry["data"] = json!([{ "path": "/own/db", "engine": "dir" }]);
                 }
                 if runs.checked {
                     entry["healthcheck"] = json!({ "test": ["CMD", "check"], "interval": "1s" });
@@ -260,6 +280,8 @@ impl Sketch {
         let networks = self.networks.iter().map(|turn| json!({ "internal": *turn == 1 })).collect();
         let secrets = self.secrets.iter().map(|turn| json!({ "generate": { "length": 8 + turn } })).collect();
         let directories = self.directories.iter().map(|mode| json!({ "mode": format!("{mode:04o}") })).collect();
+        let has_own = |index: &usize| has_data(*index) && self.runs[*index].is_some();
+        let own = (0..self.runs.len()).filter(has_own).map(|index| (format!("~/{OWN}{index}"), json!({})));
         let section = |mut entries: Vec<(String, Value)>| {
             if backwards {
                 entries.reverse();
@@ -274,7 +296,7 @@ impl Sketch {
             section(numbered("n", networks)),
             section(numbered("v", vec![json!({}); self.volumes])),
             section(numbered("k", secrets)),
-            section(numbered("~/d", directories)),
+            section(numbered("~/d", directories).into_iter().chain(own).collect()),
         )
     }
 

@@ -13,7 +13,8 @@ use stackctl::observed::{
     Secret, Seen, Unit, Volume,
 };
 
-use super::stacks::SICK;
+use super::contents::{Contents, at_us};
+use super::stacks::{self, SICK};
 
 type Labels = BTreeMap<String, String>;
 
@@ -24,6 +25,9 @@ pub(crate) struct Object {
     pub(crate) labels: Labels,
     pub(crate) running: bool,
     started: bool,
+    started_at: u64,
+    /// What must survive of what it has mounted, by its place.
+    data: BTreeSet<PathBuf>,
     /// With its aliases there.
     networks: BTreeMap<String, Vec<String>>,
     pub(crate) volumes: BTreeSet<String>,
@@ -69,6 +73,8 @@ pub(crate) struct World {
     loaded_at: u64,
     /// Services that run, since when.
     services: BTreeMap<String, u64>,
+    /// What must survive, and its copies.
+    contents: Contents,
     pub(crate) facts: BTreeMap<String, Value>,
     now: u64,
 }
@@ -89,6 +95,8 @@ impl World {
             labels: Labels::from([("com.docker.compose.project".to_owned(), "theirs".to_owned())]),
             running: true,
             started: true,
+            started_at: 0,
+            data: BTreeSet::new(),
             networks: BTreeMap::new(),
             volumes: BTreeSet::new(),
             has_check: false,
@@ -208,6 +216,11 @@ impl World {
             return failure(FailureKind::NotUp, "its condition does not hold");
         };
         found.started = true;
+        // What runs is not started again.
+        if !found.running {
+            found.started_at = self.now;
+            self.contents.written(&live, found.id, &found.image, &found.data);
+        }
         found.running = found.has_check || !found.is_sick();
         let (is_sick, volumes, now) = (found.is_sick(), found.volumes.clone(), self.now);
         for volume in volumes {
@@ -222,6 +235,10 @@ impl World {
         for (home, found) in self.containers.iter_mut().filter(|(_, found)| needs.contains(&found.id)) {
             assert!(found.running || !home.ends_with(".parked"), "{name} started {home}, which lies parked");
             found.started = true;
+            if !found.running {
+                found.started_at = self.now;
+                self.contents.written(home, found.id, &found.image, &found.data);
+            }
             found.running = found.has_check || !found.is_sick();
         }
     }
@@ -250,7 +267,8 @@ impl World {
                 Some(found) if found.running => Ok(()),
                 Some(_) | None => failure(FailureKind::NotUp, "it does not run"),
             },
-            Effect::Wait(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => Ok(()),
+            Effect::Snapshot(effect) => self.contents.perform(effect, self.now),
+            Effect::Wait(_) | Effect::CopyOut(_) => Ok(()),
         }
     }
 
@@ -383,7 +401,11 @@ impl World {
             Podman::StartContainer { name } => {
                 self.start_homes(name);
                 match self.containers.get_mut(name) {
-                    Some(found) => (found.running, found.started) = (true, true),
+                    Some(found) if found.running => {}
+                    Some(found) => {
+                        (found.running, found.started, found.started_at) = (true, true, self.now);
+                        self.contents.written(name, found.id, &found.image, &found.data);
+                    }
                     None => return failure(FailureKind::NotFound, "there is no such container"),
                 }
             }
@@ -429,6 +451,8 @@ impl World {
             labels: body.labels.clone(),
             running: false,
             started: false,
+            started_at: 0,
+            data: body.mounts.iter().filter_map(|mount| stacks::data_of(mount.source.as_deref()?)).collect(),
             networks,
             volumes,
             has_check: body.healthconfig.is_some(),
@@ -484,6 +508,8 @@ impl World {
             units: self.units().into(),
             paths: self.paths(query),
             facts: Facts(self.facts.clone().into()),
+            data: query.data.iter().map(|(path, _)| (path.clone(), self.contents.reading(path))).collect(),
+            snapshots: self.contents.snapshots(&query.snapshots),
             ..Observed::default()
         }
     }
@@ -566,7 +592,7 @@ fn shown(name: &str, found: &Object) -> Container {
         },
         exit_code: 0,
         health: (found.running && found.has_check).then_some(health),
-        started_at: if found.started { "2026-01-01T00:00:00Z".to_owned() } else { String::new() },
+        started_at: if found.started { stackctl::time::rfc3339(at_us(found.started_at)) } else { String::new() },
         pid: 0,
         networks: found.networks.keys().cloned().collect(),
         ports: Vec::new(),

@@ -1,0 +1,124 @@
+//! What must survive, as the list of those who wrote to it, and its copies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use stackctl::effect::Snapshot as Effect;
+use stackctl::machine::{Failure, FailureKind};
+use stackctl::observed::data::{Reading, State};
+use stackctl::observed::snapshot::{Handle, Item, Manifest, Snapshot};
+
+/// A container that ran on it, by its number, and of what image it was. Numbers grow.
+type Writer = (u64, String);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Contents {
+    writers: BTreeMap<PathBuf, Vec<Writer>>,
+    copies: BTreeMap<PathBuf, Vec<Copy>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Copy {
+    label: String,
+    taken_at: u64,
+    items: Vec<Item>,
+    writers: BTreeMap<PathBuf, Vec<Writer>>,
+    is_kept: bool,
+    set_aside: Vec<PathBuf>,
+}
+
+/// A moment of the world as the wall clock has it.
+pub(super) fn at_us(now: u64) -> u64 {
+    1_767_225_600_000_000 + now * 1_000_000
+}
+
+impl Contents {
+    /// A container starts on it. One of another image that was made before whoever wrote last would find what it cannot read: that is
+    /// what copies are made for.
+    pub(super) fn written(&mut self, name: &str, id: u64, image: &str, data: &BTreeSet<PathBuf>) {
+        for path in data {
+            let writers = self.writers.entry(path.clone()).or_default();
+            if let Some((last, other)) = writers.last() {
+                assert!(
+                    *last <= id || other == image,
+                    "{name} ({id}, {image}) starts on what the newer {last} of {other} wrote to {}",
+                    path.display()
+                );
+                if *last == id {
+                    continue;
+                }
+            }
+            writers.push((id, image.to_owned()));
+        }
+    }
+
+    pub(super) fn perform(&mut self, effect: &Effect, now: u64) -> Result<(), Failure> {
+        match effect {
+            Effect::Take(take) => {
+                let Handle { shelf, label } = &take.handle;
+                let copies = self.copies.entry(shelf.clone()).or_default();
+                if copies.iter().all(|copy| copy.label != *label) {
+                    let of_item = |item: &Item| Some((item.path.clone(), self.writers.get(&item.path)?.clone()));
+                    let writers = take.items.iter().filter_map(of_item).collect();
+                    let (label, items) = (label.clone(), take.items.clone());
+                    copies.push(Copy { label, taken_at: now, items, writers, is_kept: false, set_aside: Vec::new() });
+                }
+            }
+            Effect::Restore(handle) => {
+                let Some(copy) = find(&mut self.copies, handle) else {
+                    return Err(Failure::new(FailureKind::Refused, "it is not there any more"));
+                };
+                for item in &copy.items {
+                    let before = copy.writers.get(&item.path).cloned().unwrap_or_default();
+                    let now = self.writers.entry(item.path.clone()).or_default();
+                    if *now != before {
+                        *now = before;
+                        copy.set_aside.push(item.path.clone());
+                    }
+                }
+            }
+            Effect::Keep(handle) => {
+                if let Some(copy) = find(&mut self.copies, handle) {
+                    copy.is_kept = true;
+                }
+            }
+            Effect::Drop(handle) => {
+                if let Some(copies) = self.copies.get_mut(&handle.shelf) {
+                    copies.retain(|copy| copy.label != handle.label || !copy.set_aside.is_empty());
+                    copies.iter_mut().filter(|copy| copy.label == handle.label).for_each(|copy| copy.is_kept = true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reading(&self, path: &Path) -> Reading {
+        let is_there = self.writers.get(path).is_some_and(|writers| !writers.is_empty());
+        Reading { state: if is_there { State::Populated } else { State::Absent }, size: 1, ..Reading::default() }
+    }
+
+    pub(super) fn snapshots(&self, shelves: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Vec<Snapshot>> {
+        let told = |shelf: &Path, copy: &Copy| Snapshot {
+            directory: shelf.join(copy.taken_at.to_string()),
+            manifest: Manifest {
+                label: copy.label.clone(),
+                address: String::new(),
+                image: String::new(),
+                image_id: String::new(),
+                taken_us: at_us(copy.taken_at),
+                items: copy.items.clone(),
+                files: 1,
+                bytes: 1,
+                is_kept: copy.is_kept,
+                return_trip: None,
+                set_aside: copy.set_aside.clone(),
+            },
+        };
+        let asked = self.copies.iter().filter(|(shelf, _)| shelves.contains(*shelf));
+        asked.map(|(shelf, copies)| (shelf.clone(), copies.iter().map(|copy| told(shelf, copy)).collect())).collect()
+    }
+}
+
+fn find<'c>(copies: &'c mut BTreeMap<PathBuf, Vec<Copy>>, handle: &Handle) -> Option<&'c mut Copy> {
+    copies.get_mut(&handle.shelf)?.iter_mut().find(|copy| copy.label == handle.label)
+}
