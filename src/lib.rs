@@ -28,7 +28,7 @@
 //! | [`stack`] | bytes to a `Stack`: YAML with places, variables, overlays, Compose's forms | know a kind |
 //! | [`desired`] | a `Stack` to resources; the trait of a resource, the struct of a kind | do I/O |
 //! | [`graph`] | the dependency DAG, its order and cycles | know what a kind is |
-//! | [`kinds`] | directory, file, network, volume, secret, config, image, container, service, timer | do I/O, compare by itself |
+//! | [`kinds`] | directory, file, network, volume, secret, config, image, container, database, service, timer | do I/O, compare by itself |
 //! | [`plan`] | three-way diff, order, preflight: `Plan` | do I/O, look at a clock |
 //! | [`machine`] | the only effects | decide what is done |
 //! | [`execute`] | the walk over a plan, journal, undo | know podman or systemd |
@@ -44,7 +44,7 @@
 //! - The live machine is the truth. What was applied last is a label on the object itself (a line in a unit file), so that
 //!   a change of the file can be told from a change of the machine; the ledger keeps only what these cannot.
 //! - `Unknown` is an answer of its own, and never leads to an action.
-//! - A replace parks the old container until the new one is healthy. Up to its commit every step can be taken back; from
+//! - A replace parks the old container until the new one is healthy and its data is as its contract says. Up to its commit every step can be taken back; from
 //!   there on it only rolls forward. What a crash leaves half done is visible on the machine, and the next plan finishes it
 //!   or puts it back by the ordinary diff.
 //! - After every apply the machine is looked at and planned again. That plan must be empty.

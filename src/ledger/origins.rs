@@ -35,15 +35,25 @@ pub struct ImageBefore {
 }
 
 impl Ledger {
-    /// Runs that can be taken back or gone back to, the latest first.
+    /// Runs that can be taken back or gone back to, the latest first; with whether something of it stays, so that there is something
+    /// to take back.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn runs_with_origin(&self) -> Result<Vec<RunRow>, LedgerError> {
+    pub fn runs_with_origin(&self) -> Result<Vec<(RunRow, bool)>, LedgerError> {
         let query = format!("{RUN} WHERE id IN (SELECT run FROM origins) ORDER BY id DESC");
-        self.read(|connection| match version(connection)? {
-            ..SINCE_VERSION => Ok(Vec::new()),
-            _ => all(connection, &query, [], run_row),
+        let stays = "SELECT DISTINCT run FROM changes WHERE fate IS NULL OR fate IN ('done', 'failed')";
+        self.read(|connection| {
+            if version(connection)? < SINCE_VERSION {
+                return Ok(Vec::new());
+            }
+            let stays: BTreeSet<i64> = all(connection, stays, [], |row| row.get(0))?.into_iter().collect();
+            let runs = all(connection, &query, [], run_row)?;
+            let told = |run: RunRow| {
+                let stays = stays.contains(&run.id);
+                (run, stays)
+            };
+            Ok(runs.into_iter().map(told).collect())
         })
     }
 

@@ -74,17 +74,19 @@ pub struct Back {
 }
 
 impl Back {
-    /// The run that is named, or the last one.
+    /// The run that is named, or the last one of which something stays.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn choose(ledger: &Ledger, named: Option<i64>, with_data: bool) -> Result<Result<Self, Failure>, LedgerError> {
         let runs = ledger.runs_with_origin()?;
-        let Some(run) = runs.iter().find(|run| named.is_none_or(|named| run.id == named)) else {
+        let is_meant = |(run, stays): &&(RunRow, bool)| named.map_or(*stays, |named| run.id == named);
+        let Some((run, _)) = runs.iter().find(is_meant) else {
             return Ok(Err(no_such_run(named)));
         };
-        let before = runs.iter().find(|before| before.id < run.id && before.exit_code == Some(0));
-        let Some((before, then)) = before.map(|before| before.id).zip(ledger.origin(run.id)?) else {
+        let mut earlier = runs.iter().map(|(run, _)| run).filter(|before| before.id < run.id);
+        let before = earlier.find(|before| before.exit_code == Some(0)).map(|before| before.id);
+        let Some((before, then)) = before.zip(ledger.origin(run.id)?) else {
             return Ok(Err(nothing_before(run)));
         };
         Ok(Ok(Self {

@@ -468,11 +468,15 @@ impl<'a> Calls<'a> {
                 phases.clear.extend(self.without(lies.parked));
                 return phases;
             }
-            (None, Some(_)) => phases.order.push(step(rename(&parked, live))),
+            (None, Some(_)) => {
+                phases.clear.extend(self.way.return_steps());
+                phases.order.push(step(rename(&parked, live)));
+            }
             (_, None) => {}
         }
         if !phases.clear.is_empty() || !phases.order.is_empty() {
             phases.back.extend(lies.parked.map(|_| rename(&parked, live)));
+            phases.back.extend(self.way.return_effect());
             phases.back.extend(serves(lies).then(|| self.start_effect()));
         }
         phases
@@ -494,7 +498,12 @@ impl<'a> Calls<'a> {
         Phases {
             clear,
             order: vec![step(rename(&parked, live)).undo(rename(live, &parked))],
-            away: vec![self.stop_effect(), remove_container(live)],
+            // The way back that failed is tried again: without it the good one would run on what the newcomer wrote.
+            away: [self.stop_effect()]
+                .into_iter()
+                .chain(self.way.return_effect())
+                .chain([remove_container(live)])
+                .collect(),
             back: std::iter::once(rename(&parked, live)).chain(serves(lies).then(|| self.start_effect())).collect(),
             ..Phases::default()
         }

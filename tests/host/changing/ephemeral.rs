@@ -254,3 +254,35 @@ fn a_full_disk_ends_a_rescue_with_nothing_half_written() -> anyhow::Result<()> {
     chat(&user, "two");
     Ok(())
 }
+
+/// Killed again and again on the way, over all the time that one takes: what lies under its name is whole, and the next one is made.
+#[test]
+fn a_rescue_that_is_killed_leaves_nothing_half_written_under_its_name() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral-killed")?;
+    import(&user);
+    write(&user, "1", "/tmp/app", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    chat(&user, "one");
+    let before = user.run("podman cp s-webui:/tmp/app/webui.db - | tar -xO | sha256sum").ok().stdout;
+    let ids = user.ids();
+    let started = std::time::Instant::now();
+    user.stackctl(&["rescue", "webui", "--to", "first"]).ok();
+    let whole = started.elapsed();
+    const KILLS: u32 = 16;
+    let mut killed = 0;
+    for turn in 0..KILLS {
+        let place = format!("out-{turn}");
+        let running = user.spawn(&["stackctl", "rescue", "webui", "--to", &place])?;
+        std::thread::sleep(whole * turn / KILLS);
+        killed += u32::from(running.kill().code == 137);
+        if user.exists(&place)? {
+            assert_eq!(user.run(&format!("sha256sum <{place}/tmp/app/webui.db")).ok().stdout, before, "{turn}");
+        }
+        user.run(&format!("rm -rf {place}")).ok();
+        user.stackctl(&["rescue", "webui", "--to", &place]).ok();
+        assert_eq!(user.run(&format!("sha256sum <{place}/tmp/app/webui.db")).ok().stdout, before, "{turn}");
+    }
+    assert!(killed > KILLS / 2, "{killed} were killed on the way");
+    assert_eq!(user.ids(), ids, "nothing of the container was touched");
+    Ok(())
+}

@@ -43,7 +43,7 @@ impl<'u> Bench<'u> {
         for (tag, more) in images {
             user.import_image(&format!("localhost/webui:{tag}"), &[&["CMD [\"open-webui\"]"], more].concat());
         }
-        user.run("mkdir -m 700 data").ok();
+        user.run("mkdir -p -m 700 data").ok();
         let bench = Self { user, as_whom };
         if !as_whom.is_empty() {
             user.run("podman unshare chown 1000:1000 data && podman unshare chmod 700 data").ok();
@@ -464,5 +464,39 @@ fn a_rollback_is_killed_at_every_call() -> anyhow::Result<()> {
             a_killed_rollback_is_well(&bench, &format!("{hold:?} of {made:?}"))?;
         }
     }
+    Ok(())
+}
+
+/// Where the data's own disk is full, nothing of it is moved, and what served goes on.
+#[test]
+fn a_rollback_on_a_full_disk_leaves_what_served() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = host.user("rollback-full")?;
+    let place = format!("{}/data", user.home());
+    host.root(&format!("umount -l {place} 2>/dev/null; mkdir -p {place}"));
+    host.root(&format!("mount -t tmpfs -o size=4m,uid={},mode=700 tmpfs {place}", user.uid())).ok();
+    let bench = Bench::new(&user, "")?;
+    bench.want("2", "")?;
+    user.stackctl(APPLY).ok();
+    bench.chat("three");
+    user.run("dd if=/dev/zero of=data/filler bs=4k 2>/dev/null; truncate -s -40k data/filler").ok();
+    let ids = user.ids();
+    let refused = user.stackctl(ROLLBACK).code(6);
+    assert!(refused.stdout.contains("DISK_SHORT"), "{}", refused.stdout);
+    assert_eq!(user.ids(), ids, "nothing was stopped");
+    let accepted = [ROLLBACK, &["--accept", "DISK_SHORT:container.webui"]].concat();
+    let failed = user.stackctl(&accepted).code(1);
+    let told = format!("{}{}", failed.stdout, failed.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("No space left on device"), "{told}");
+    assert_eq!(user.ids()["s-webui"].0, ids["s-webui"].0, "it serves");
+    assert_eq!(user.run("find data -name '*.next' -o -path '*.replaced/*'").ok().stdout, "", "nothing half-written");
+    assert!(!user.exists(&format!("{SHELF}/restoring"))?);
+    user.run("rm data/filler").ok();
+    bench.chat("four");
+    assert_eq!(bench.chats("data/webui.db"), "one,two,three,four");
+    user.stackctl(ROLLBACK).ok();
+    assert_eq!(bench.chats("data/webui.db"), "one,two");
+    user.stackctl(&["destroy", "-y"]).ok();
+    host.root(&format!("umount -l {place}")).ok();
     Ok(())
 }
