@@ -196,7 +196,7 @@ impl Held<'_> {
             && !is_accepted(self.address, "DB_EMPTY", observed)
     }
 
-    fn last_good(&self, observed: &Observed) -> Option<Reading> {
+    pub(super) fn last_good(&self, observed: &Observed) -> Option<Reading> {
         let fact = observed.facts.get(FACT, self.address)?.get(&self.contract.path)?;
         serde_json::from_value(fact.clone()).ok()
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Container, MountSource};
+use super::observe::Lies;
+use super::{Container, MountSource, snapshot};
 use crate::change::{Risk, Severity};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::contract::{self, Contract, Held, is_hollow, weighed};
@@ -102,13 +103,14 @@ pub(super) fn hollow(container: &Container, observed: &Observed) -> Vec<Hollow> 
     hollow.collect()
 }
 
-/// The databases that are as their contracts say, and what those say.
+/// The databases that are as their contracts say, and what those say; or were, before a newcomer that has not proved itself.
 pub(super) fn good(container: &Container, observed: &Observed) -> Vec<(PathBuf, Requirement)> {
+    let is_being_replaced = is_being_replaced(container, observed);
     let databases = held(container, observed).filter(|held| held.contract.engine == Engine::Sqlite);
     let good = databases.filter_map(|held| {
         let wanted = held.contract.requirement();
         let is_good = observed.data.get(&held.place).is_some_and(|reading| wanted.unmet(reading).is_none());
-        is_good.then_some((held.place, wanted))
+        (is_good || (is_being_replaced && held.last_good(observed).is_some())).then_some((held.place, wanted))
     });
     good.collect()
 }
@@ -209,6 +211,19 @@ pub(super) fn facts(container: &Container, observed: &Observed) -> Option<Value>
 }
 
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
-    let of_data = held(container, observed).flat_map(|held| held.judge(observed));
+    let is_being_replaced = is_being_replaced(container, observed);
+    let of_data = held(container, observed).flat_map(|held| held.judge(observed)).map(|mut risk| {
+        if is_being_replaced && risk.code.starts_with("DB_") && risk.severity == Severity::Critical {
+            risk.severity = Severity::Warning;
+            risk.message.push_str("; a copy of before is there, and comes back unless the newcomer mends that");
+            risk.remedies.clear();
+        }
+        risk
+    });
     weighed(&container.address, of_data, observed)
+}
+
+/// A run was killed on the way: a newcomer may have written, and there is a copy of what was before.
+fn is_being_replaced(container: &Container, observed: &Observed) -> bool {
+    snapshot::is_open(container, observed) && Lies::of(container, observed).parked.is_some()
 }

@@ -66,6 +66,11 @@ pub(super) fn restoring<'o>(container: &Container, observed: &'o Observed) -> Op
     all(container, observed).iter().find(|snapshot| snapshot.is_restoring())
 }
 
+/// Was one made in a run that did not come to its end?
+pub(super) fn is_open(container: &Container, observed: &Observed) -> bool {
+    all(container, observed).iter().any(snapshot::Snapshot::is_open)
+}
+
 /// The state of its data, as the attribute of that name has it: what it is to go back to, or what it is on its way to.
 pub(super) fn state(container: &Container, observed: &Observed) -> serde_json::Value {
     let on_its_way = restoring(container, observed).map(snapshot::Snapshot::handle);

@@ -538,13 +538,13 @@ impl<'a> Calls<'a> {
             // does not get healthy.
             (Some(_), Some(_), beside) => Phases {
                 clear: joined([self.without(beside), self.halt(lies.parked).into_iter().collect(), self.unfinished()]),
-                start: std::iter::once(start()).chain(self.up()).collect(),
+                start: joined([vec![start()], self.up(), self.still_holds()]),
                 commit: joined([self.commit(lies.parked), self.way.keep()]),
                 ..self.back()
             },
             (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
                 clear: joined([self.halt(lies.parked).into_iter().collect(), self.unfinished()]),
-                start: joined([vec![step(rename(&next, live)), start()], self.up()]),
+                start: joined([vec![step(rename(&next, live)), start()], self.up(), self.still_holds()]),
                 commit: joined([self.commit(lies.parked), self.way.keep()]),
                 ..self.back()
             },

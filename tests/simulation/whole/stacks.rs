@@ -225,6 +225,10 @@ impl Sketch {
         self.runs.iter().enumerate().filter_map(is_container).collect()
     }
 
+    fn with_data(&self) -> impl Iterator<Item = usize> {
+        (0..self.runs.len()).filter(|index| has_data(*index) && self.runs[*index].is_some())
+    }
+
     /// As a stack file; `backwards` turns the order of every section.
     pub(crate) fn text(&self, backwards: bool) -> String {
         let name = |index: usize| match &self.runs[index] {
@@ -280,8 +284,7 @@ impl Sketch {
         let networks = self.networks.iter().map(|turn| json!({ "internal": *turn == 1 })).collect();
         let secrets = self.secrets.iter().map(|turn| json!({ "generate": { "length": 8 + turn } })).collect();
         let directories = self.directories.iter().map(|mode| json!({ "mode": format!("{mode:04o}") })).collect();
-        let has_own = |index: &usize| has_data(*index) && self.runs[*index].is_some();
-        let own = (0..self.runs.len()).filter(has_own).map(|index| (format!("~/{OWN}{index}"), json!({})));
+        let own = self.with_data().map(|index| (format!("~/{OWN}{index}"), json!({})));
         let section = |mut entries: Vec<(String, Value)>| {
             if backwards {
                 entries.reverse();
