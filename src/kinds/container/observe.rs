@@ -229,7 +229,12 @@ fn shown(
 }
 
 /// The reference; with the image's id where the reference has come to mean another image since.
-fn image(container: &Container, subject: &observed::Container, last: &Attributes, observed: &Observed) -> String {
+pub(super) fn image(
+    container: &Container,
+    subject: &observed::Container,
+    last: &Attributes,
+    observed: &Observed,
+) -> String {
     let now = observed.images.get(&container.image).and_then(Seen::present);
     let made_from = last.get("image").and_then(Value::as_str).unwrap_or(&subject.image).to_owned();
     match now {

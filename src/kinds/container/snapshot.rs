@@ -3,12 +3,15 @@
 
 use std::path::PathBuf;
 
-use super::observe::Lies;
+use super::attributes::created_with;
+use super::observe::{self, Lies};
 use super::{Container, data};
 use crate::address::Address;
+use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Severity, Step, in_bytes, step};
 use crate::desired::{Context, Difference};
 use crate::effect::{Effect, Snapshot, Take};
+use crate::kinds::labels;
 use crate::observed::data::Engine;
 use crate::observed::snapshot::{self, HOLD, Handle, Item};
 use crate::observed::{Observed, Query};
@@ -40,12 +43,22 @@ pub(super) fn query(container: &Container, query: &mut Query) {
 
 /// Before it is replaced: how much is copied, and whether there is room.
 pub(super) fn query_closer(container: &Container, observed: &Observed, query: &mut Query) {
-    let items = items(container, observed);
+    let items = if is_copied(container, observed) { items(container, observed) } else { Vec::new() };
     if !items.is_empty() {
         query.space.insert(shelf(container));
         query.space.extend(items.iter().map(|item| item.path.clone()));
         query.extents.extend(items.into_iter().map(|item| item.path));
     }
+}
+
+/// Is it made anew for one of the reasons?
+fn is_copied(container: &Container, observed: &Observed) -> bool {
+    let lies = Lies::of(container, observed);
+    let Some(old) = lies.live.or(lies.renamed).or(lies.parked) else { return false };
+    let (wanted, none) = (created_with(container), Attributes::default());
+    let applied = labels::applied(old).unwrap_or(&none);
+    REASONS.iter().any(|path| applied.get(path) != wanted.get(path))
+        || observe::image(container, old, applied, observed) != container.image
 }
 
 fn items(container: &Container, observed: &Observed) -> Vec<Item> {
@@ -104,6 +117,11 @@ impl Way {
         Self { unfinished, open, is_newcomers: lies.parked.is_some(), take: None, back_to }
     }
 
+    /// The newcomer has proved itself since: what it wrote is what the data is.
+    pub(super) fn is_past(&mut self) {
+        self.is_newcomers = false;
+    }
+
     /// One is made where the change may make something else of the data, and where it is to go back; not where the old one has not run
     /// since the last was made.
     pub(super) fn plan_copy(
@@ -115,7 +133,7 @@ impl Way {
     ) {
         let is_due = self.back_to.is_some()
             || (difference.action == Action::Replace && REASONS.iter().any(|path| difference.has(path)));
-        let old = lies.live.or(lies.renamed).or(lies.parked).filter(|_| is_due);
+        let old = lies.live.or(lies.parked).filter(|_| is_due);
         let Some(old) = old.filter(|_| !(self.is_newcomers && self.open.is_some())) else { return };
         let items = items(container, observed);
         if items.is_empty() {

@@ -248,8 +248,20 @@ impl<'a> Calls<'a> {
             self.hollow = data::hollow(self.container, self.observed);
         }
         let lies = Lies::of(self.container, self.observed);
+        let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
+        let is_made = matches!(difference.action, Action::Replace | Action::Create);
+        if is_made && lies.live.is_some() && lies.parked.is_some() && !self.is_put_back(lies) {
+            self.way.is_past();
+        }
         self.way.plan_copy(self.container, difference, lies, self.observed);
         self
+    }
+
+    /// Is the live one a newcomer that never proved itself, so that the parked one comes back before anything is made?
+    fn is_put_back(&self, lies: Lies<'_>) -> bool {
+        let is_newcomer = lies.live.is_some() && lies.parked.is_some();
+        let is_sick = || !is_proven(self.container, lies, self.observed);
+        is_newcomer && self.group.is_sick.unwrap_or_else(is_sick)
     }
 
     /// Before a start, what its program is to make anew goes aside; whoever had it is down by then.
@@ -398,8 +410,7 @@ impl<'a> Calls<'a> {
     pub(super) fn replace(&self, lies: Lies<'_>, waits: Vec<Step>) -> Phases {
         let container = self.container;
         let (live, parked, next) = (&container.name, container.parked(), container.next());
-        let is_sick = lies.live.is_some() && lies.parked.is_some() && !is_proven(container, lies, self.observed);
-        let is_put_back = self.group.is_sick.unwrap_or(is_sick) && lies.live.is_some() && lies.parked.is_some();
+        let is_put_back = self.is_put_back(lies);
         // A parked one that would start another parked one with it stays where it is until the new one has proved itself.
         let stays_parked = (lies.live.is_none() || is_put_back)
             && lies.parked.is_some_and(|parked| together::is_tied(parked, &self.group.returning, self.observed));

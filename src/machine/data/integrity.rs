@@ -4,8 +4,9 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a copy is made and removed")]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -31,7 +32,8 @@ fn of(path: &Path, check: Check, scratch: &Path) -> Integrity {
 fn in_copy(path: &Path, check: Check, place: &Path) -> io::Result<Integrity> {
     for _ in 0..TRIES {
         drop(fs::remove_dir_all(place));
-        fs::create_dir_all(place)?;
+        // As private as what is copied.
+        DirBuilder::new().recursive(true).mode(0o700).create(place)?;
         let before = stamp(path)?;
         let copy = place.join("copy.db");
         for ending in ["", "-wal", "-journal"] {

@@ -13,6 +13,8 @@ type Writer = (u64, String);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Contents {
+    /// Everybody who ever wrote.
+    known: BTreeSet<u64>,
     writers: BTreeMap<PathBuf, Vec<Writer>>,
     copies: BTreeMap<PathBuf, Vec<Copy>>,
 }
@@ -33,11 +35,25 @@ pub(super) fn at_us(now: u64) -> u64 {
 }
 
 impl Contents {
-    /// A container starts on it. One of another image that was made before whoever wrote last would find what it cannot read: that is
+    /// A container starts on it; `is_newcomer` where another lies parked for it. One of another image that was made before whoever wrote last would find what it cannot read: that is
     /// what copies are made for.
-    pub(super) fn written(&mut self, name: &str, id: u64, image: &str, data: &BTreeSet<PathBuf>) {
+    /// And one that has proved itself finds what it wrote itself.
+    pub(super) fn written(
+        &mut self,
+        (name, is_newcomer): (&str, bool),
+        id: u64,
+        image: &str,
+        data: &BTreeSet<PathBuf>,
+    ) {
         for path in data {
             let writers = self.writers.entry(path.clone()).or_default();
+            let is_its = writers.iter().any(|(writer, _)| *writer == id);
+            assert!(
+                is_newcomer || is_its || !self.known.contains(&id),
+                "{name} ({id}, {image}) starts, and what it wrote to {} is not there",
+                path.display()
+            );
+            self.known.insert(id);
             if let Some((last, other)) = writers.last() {
                 assert!(
                     *last <= id || other == image,

@@ -212,6 +212,7 @@ impl World {
             }
         }
         self.start_homes(&live);
+        let is_newcomer = self.has_parked(&live);
         let Some(found) = self.containers.get_mut(&live) else {
             return failure(FailureKind::NotUp, "its condition does not hold");
         };
@@ -219,7 +220,7 @@ impl World {
         // What runs is not started again.
         if !found.running {
             found.started_at = self.now;
-            self.contents.written(&live, found.id, &found.image, &found.data);
+            self.contents.written((&live, is_newcomer), found.id, &found.image, &found.data);
         }
         found.running = found.has_check || !found.is_sick();
         let (is_sick, volumes, now) = (found.is_sick(), found.volumes.clone(), self.now);
@@ -229,15 +230,22 @@ impl World {
         if is_sick { failure(FailureKind::NotUp, "it is sick") } else { Ok(()) }
     }
 
+    /// Has it not proved itself yet?
+    fn has_parked(&self, name: &str) -> bool {
+        self.containers.contains_key(&format!("{name}.parked"))
+    }
+
     /// Podman starts those first in whose namespaces it lives, whatever they are called.
     fn start_homes(&mut self, name: &str) {
         let needs = self.containers.get(name).map(|found| found.needs.clone()).unwrap_or_default();
+        let with_parked = |home: &&String| self.has_parked(home);
+        let parked: BTreeSet<String> = self.containers.keys().filter(with_parked).cloned().collect();
         for (home, found) in self.containers.iter_mut().filter(|(_, found)| needs.contains(&found.id)) {
             assert!(found.running || !home.ends_with(".parked"), "{name} started {home}, which lies parked");
             found.started = true;
             if !found.running {
                 found.started_at = self.now;
-                self.contents.written(home, found.id, &found.image, &found.data);
+                self.contents.written((home, parked.contains(home)), found.id, &found.image, &found.data);
             }
             found.running = found.has_check || !found.is_sick();
         }
@@ -400,11 +408,12 @@ impl World {
             }
             Podman::StartContainer { name } => {
                 self.start_homes(name);
+                let is_newcomer = self.has_parked(name);
                 match self.containers.get_mut(name) {
                     Some(found) if found.running => {}
                     Some(found) => {
                         (found.running, found.started, found.started_at) = (true, true, self.now);
-                        self.contents.written(name, found.id, &found.image, &found.data);
+                        self.contents.written((name, is_newcomer), found.id, &found.image, &found.data);
                     }
                     None => return failure(FailureKind::NotFound, "there is no such container"),
                 }
