@@ -1,7 +1,7 @@
 //! What `rollback` needs of ledger, kinds and machine: the stack as it was before a run, the images that its containers had, and the
 //! copies that were made of their data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::load::{Loaded, Purpose, load_from};
@@ -104,6 +104,7 @@ impl Back {
         let mut wanted = observed.clone();
         if self.with_data {
             wanted.going_back = self.copies(app, observed);
+            wanted.accepted.extend(self.accepted(app, observed));
         }
         let tags = self.tags(app, observed);
         wanted
@@ -161,6 +162,13 @@ impl Back {
             Some((address.clone(), first.handle()))
         };
         addresses.filter_map(copy).collect()
+    }
+
+    /// Who asks for a copy of before has fewer rows by it, and may have lost more than that.
+    pub fn accepted<M, R>(&self, app: &App<M, R>, observed: &Observed) -> BTreeSet<(String, Address)> {
+        const MENDED: [&str; 5] = ["DB_EMPTY", "DB_MISSING", "DB_NOT_SQLITE", "DB_SHRUNK", "DB_TABLES_MISSING"];
+        let copies = if self.with_data { self.copies(app, observed) } else { BTreeMap::new() };
+        copies.keys().flat_map(|address| MENDED.map(|code| (code.to_owned(), address.clone()))).collect()
     }
 
     /// Names that mean another image by now, with what that is, and what they meant.

@@ -135,12 +135,14 @@ impl Intent {
         if let Intent::Rollback(back, _) = self {
             back.look_for_images(app).await?;
         }
-        let (observed, plan) = app.planned(self.options(), |observed| self.plan(app, observed)).await?;
+        let (mut observed, plan) = app.planned(self.options(), |observed| self.plan(app, observed)).await?;
         if let Intent::Destroy(options) = self {
             destroy::check(&options.data, &plan)?;
         }
         if let Intent::Rollback(back, _) = self {
             back.check(app, &observed)?;
+            let accepted = back.accepted(app, &observed);
+            observed.accepted.extend(accepted);
         }
         if let Intent::Apply { all: _, options, saved: Some(saved) } = self {
             let reasons = saved.stale(&app.saved(&plan, &observed, options, common));
