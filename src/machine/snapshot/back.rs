@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
+use super::copy::REPLACED;
 use super::{clock, copy, parent, replace, sync, write};
 use crate::machine::data::aside::{SET, with_ending};
 use crate::observed::data::Engine;
 use crate::observed::snapshot::{HOLD, Item, Manifest, Place, ReturnTrip, Snapshot};
 use crate::time;
 
-/// In a directory that cannot have one beside it.
-pub(super) const REPLACED: &str = ".replaced";
 /// What is ready to take its place.
 const STAGED: &str = "next";
 
@@ -34,12 +33,13 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
             return Ok(());
         }
         let places = stage(directory, &changed).await?;
-        replace(&hold, b"stackctl brings data back; the next `stackctl apply` ends it\n")?;
         manifest.return_trip = Some(ReturnTrip { places, is_clear: false });
         write(directory, &manifest)?;
     }
     let Some(trip) = manifest.return_trip.clone() else { return Ok(()) };
     if !trip.is_clear {
+        // The manifest before it, and after it at the end: without a trip that it tells of, nobody would take it away.
+        replace(&hold, b"stackctl brings data back; the next `stackctl apply` ends it\n")?;
         for place in &trip.places {
             clear(&manifest.items[place.index], place)?;
         }
@@ -52,9 +52,9 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
     let mut set_aside: Vec<PathBuf> = trip.places.into_iter().map(|place| place.aside).collect();
     set_aside.retain(|aside| aside.exists());
     manifest.set_aside.extend(set_aside);
-    write(directory, &Manifest { return_trip: None, ..manifest })?;
     fs::remove_file(&hold).or_else(|error| if hold.exists() { Err(error) } else { Ok(()) })?;
-    sync(parent(&hold)?)
+    sync(parent(&hold)?)?;
+    write(directory, &Manifest { return_trip: None, ..manifest })
 }
 
 /// Everything that takes room is written before anything is moved: what is left of it on a full disk goes.

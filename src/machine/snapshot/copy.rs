@@ -11,11 +11,12 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::back::REPLACED;
 use crate::machine::data::aside::with_ending;
 use crate::observed::data::Engine;
 use crate::observed::snapshot::Item;
 
+/// What gives way to a copy is kept below this name: beside it, or in a directory that cannot have one beside it.
+pub(super) const REPLACED: &str = ".replaced";
 /// A database is these; its index (`-shm`) is made anew.
 const PARTS: [&str; 3] = ["", "-wal", "-journal"];
 /// Names on one command line, which the kernel bounds.
