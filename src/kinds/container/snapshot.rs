@@ -71,6 +71,10 @@ fn items(container: &Container, observed: &Observed) -> Vec<Item> {
 }
 
 fn all<'o>(container: &Container, observed: &'o Observed) -> &'o [snapshot::Snapshot] {
+    // Most plans see none: the place of each is not put together for nothing.
+    if observed.snapshots.is_empty() || container.data.is_empty() {
+        return &[];
+    }
     observed.snapshots.get(&shelf(container)).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -217,6 +221,9 @@ fn restore(copy: &Handle) -> Effect {
 
 /// There must be room for the copy, and for one more where the data lies: to bring it back never overwrites what is there.
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
+    if observed.space.is_empty() || container.data.is_empty() {
+        return Vec::new();
+    }
     let shelf = shelf(container);
     let Some(room) = observed.space.get(&shelf) else { return Vec::new() };
     let items = items(container, observed);

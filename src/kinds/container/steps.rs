@@ -247,6 +247,9 @@ impl<'a> Calls<'a> {
         if difference.action == Action::Create || difference.has("hollow") {
             self.hollow = data::hollow(self.container, self.observed);
         }
+        if self.container.data.is_empty() {
+            return self;
+        }
         let lies = Lies::of(self.container, self.observed);
         let lies = Lies { live: lies.live.or(lies.renamed), ..lies };
         let is_made = matches!(difference.action, Action::Replace | Action::Create);

@@ -35,7 +35,7 @@ fn subject() {
 }
 
 fn stack(size: usize, applied: bool) -> (Read, World) {
-    let read = Sketch::new(size, &mut Random::new(1)).read();
+    let read = Sketch::new(size, &mut Random::new(1)).without_data().read();
     let mut world = World::new();
     if applied {
         super::apply(&mut world, &read, super::none(), 1);

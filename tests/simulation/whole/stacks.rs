@@ -44,11 +44,6 @@ impl Random {
 /// What is called so has what must survive of the container of that number.
 const OWN: &str = "own";
 
-/// Every other container has data with a contract.
-fn has_data(index: usize) -> bool {
-    index.is_multiple_of(2)
-}
-
 /// What must survive below this source of a mount.
 pub(crate) fn data_of(source: &str) -> Option<PathBuf> {
     let name = Path::new(source).file_name()?.to_str()?;
@@ -88,6 +83,8 @@ pub(crate) struct Sketch {
     /// Containers in whose network somebody has lived. They stay: where one of these leaves the file while whom it lives with is made
     /// anew, the plan is blocked, and says so.
     homes: BTreeSet<usize>,
+    /// Has every other container data with a contract?
+    keeps_data: bool,
 }
 
 impl Sketch {
@@ -101,6 +98,7 @@ impl Sketch {
             secrets: vec![0; few(random)],
             directories: vec![0o700; few(random)],
             homes: BTreeSet::new(),
+            keeps_data: true,
         };
         let rest = sketch.networks.len() + sketch.volumes + sketch.secrets.len() + sketch.directories.len();
         for _ in 0..size.saturating_sub(rest).max(2) {
@@ -225,8 +223,17 @@ impl Sketch {
         self.runs.iter().enumerate().filter_map(is_container).collect()
     }
 
+    fn has_data(&self, index: usize) -> bool {
+        self.keeps_data && index.is_multiple_of(2)
+    }
+
+    /// What is counted is counted of the same stacks as ever.
+    pub(crate) fn without_data(self) -> Self {
+        Self { keeps_data: false, ..self }
+    }
+
     fn with_data(&self) -> impl Iterator<Item = usize> {
-        (0..self.runs.len()).filter(|index| has_data(*index) && self.runs[*index].is_some())
+        (0..self.runs.len()).filter(|index| self.has_data(*index) && self.runs[*index].is_some())
     }
 
     /// As a stack file; `backwards` turns the order of every section.
@@ -253,7 +260,7 @@ impl Sketch {
             } else {
                 let volumes = runs.volumes.iter().map(|volume| format!("v{volume}:/v{volume}"));
                 let binds = runs.directories.iter().map(|directory| format!("~/d{directory}:/d{directory}"));
-                let own = has_data(index).then(|| format!("~/{OWN}{index}:/own"));
+                let own = self.has_data(index).then(|| format!("~/{OWN}{index}:/own"));
                 let binds = binds.chain(own);
                 let mut entry = json!({
                     "image": format!("localhost/x:{}", runs.tag),
@@ -267,7 +274,7 @@ impl Sketch {
                     entry["network_mode"] = json!(format!("service:{}", name(home)));
                     entry.as_object_mut().expect("it is a map").remove("networks");
                 }
-                if has_data(index) {
+                if self.has_data(index) {
                     entry["data"] = json!([{ "path": "/own/db", "engine": "dir" }]);
                 }
                 if runs.checked {
