@@ -86,11 +86,8 @@ pub(in crate::kinds) fn port_taken(wanted: &HostPort, listener: &Listener, obser
 /// gives a port to one container alone, so that another of them that holds it now lets go of it in the same plan.
 fn blocking<'o>(container: &Container, port: &Port, observed: &'o Observed) -> Option<&'o Listener> {
     let own = Lies::of(container, observed);
-    // A stop that is under way, such as that of a killed run: the port is given back with its end.
-    let is_stopping = observed.units.get(&container.unit_name()).is_some_and(|unit| unit.active == "deactivating");
-    let holds = |found: Option<&observed::Container>| {
-        found.is_some_and(|found| (found.is_running() || is_stopping) && publishes(found, port))
-    };
+    let holds =
+        |found: Option<&observed::Container>| found.is_some_and(|found| found.is_running() && publishes(found, port));
     if holds(own.live) || holds(own.parked) || holds(own.next) || holds(own.renamed) {
         return None;
     }
