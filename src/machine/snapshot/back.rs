@@ -41,13 +41,13 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
         // The manifest before it, and after it at the end: without a trip that it tells of, nobody would take it away.
         replace(&hold, b"stackctl brings data back; the next `stackctl apply` ends it\n")?;
         for place in &trip.places {
-            clear(&manifest.items[place.index], place)?;
+            clear(item_of(&manifest, place)?, place)?;
         }
         manifest.return_trip = Some(ReturnTrip { is_clear: true, ..trip.clone() });
         write(directory, &manifest)?;
     }
     for place in &trip.places {
-        take_place(&manifest.items[place.index], place, directory)?;
+        take_place(item_of(&manifest, place)?, place, directory)?;
     }
     let mut set_aside: Vec<PathBuf> = trip.places.into_iter().map(|place| place.aside).collect();
     set_aside.retain(|aside| aside.exists());
@@ -55,6 +55,12 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
     fs::remove_file(&hold).or_else(|error| if hold.exists() { Err(error) } else { Ok(()) })?;
     sync(parent(&hold)?)?;
     write(directory, &Manifest { return_trip: None, ..manifest })
+}
+
+/// A manifest is a file that anybody may have edited.
+fn item_of<'m>(manifest: &'m Manifest, place: &Place) -> io::Result<&'m Item> {
+    let unknown = || io::Error::other(format!("its manifest tells of no item {}", place.index));
+    manifest.items.get(place.index).ok_or_else(unknown)
 }
 
 /// Everything that takes room is written before anything is moved: what is left of it on a full disk goes.
@@ -163,7 +169,7 @@ fn clear(item: &Item, place: &Place) -> io::Result<()> {
     if copy::there(home)?.is_some() { sync(home) } else { Ok(()) }
 }
 
-/// The database before what belongs to it: `readdir` has no order, and a log alone says nothing.
+/// In the order of their names: a database before its log. What is in its place already is not staged any more.
 fn take_place(item: &Item, place: &Place, directory: &Path) -> io::Result<()> {
     if copy::there(&place.staged)?.is_none() {
         return Ok(());
