@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatxAttributes, StatxFlags, flock, statx};
 
 use super::copy::REPLACED;
 use super::{clock, copy, parent, replace, sync, write};
@@ -22,6 +22,7 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
     let Snapshot { directory, mut manifest } = copy;
     let directory = directory.as_path();
     let hold = parent(directory)?.join(HOLD);
+    let mut staged = None;
     if manifest.return_trip.is_none() {
         let mut changed = Vec::new();
         for (index, item) in manifest.items.iter().enumerate() {
@@ -32,7 +33,18 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
         if changed.is_empty() {
             return Ok(());
         }
-        let places = stage(directory, &changed).await?;
+        staged = Some(stage(directory, &changed).await?);
+        // Who is not waited for any more ends here; from here on it goes on to its end.
+        tokio::task::yield_now().await;
+    }
+    let _alone = alone(parent(directory)?)?;
+    if super::manifest(directory)?.as_ref() != Some(&manifest) {
+        unstage(staged.as_deref().unwrap_or_default());
+        return Err(io::Error::other(
+            "a run before this one brought it back at the same time; `stackctl apply` goes on from there",
+        ));
+    }
+    if let Some(places) = staged {
         manifest.return_trip = Some(ReturnTrip { places, is_clear: false });
         write(directory, &manifest)?;
     }
@@ -63,6 +75,22 @@ fn item_of<'m>(manifest: &'m Manifest, place: &Place) -> io::Result<&'m Item> {
     manifest.items.get(place.index).ok_or_else(unknown)
 }
 
+/// While data is moved by renames, nobody else moves it and nobody looks: a child outlives a killed stackctl by a moment. The kernel's
+/// lock ends with the process.
+fn alone(shelf: &Path) -> io::Result<File> {
+    let file = File::open(shelf)?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+fn unstage(places: &[Place]) {
+    for place in places {
+        drop(fs::remove_dir_all(&place.staged));
+        drop(fs::remove_dir(&place.aside));
+        drop(place.aside.parent().map(fs::remove_dir));
+    }
+}
+
 /// Everything that takes room is written before anything is moved: what is left of it on a full disk goes.
 async fn stage(directory: &Path, changed: &[(usize, Item)]) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
@@ -82,11 +110,7 @@ async fn stage(directory: &Path, changed: &[(usize, Item)]) -> io::Result<Vec<Pl
         };
         let on_disk = copied.and_then(|()| Ok(rustix::fs::syncfs(File::open(&place.staged)?)?));
         if let Err(error) = on_disk {
-            for place in &places {
-                drop(fs::remove_dir_all(&place.staged));
-                drop(fs::remove_dir(&place.aside));
-                drop(place.aside.parent().map(fs::remove_dir));
-            }
+            unstage(&places);
             return Err(error);
         }
     }

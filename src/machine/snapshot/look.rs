@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{is_partial, manifest};
 use crate::observed::snapshot::{Snapshot, Space};
+use rustix::fs::{FlockOperation, flock};
 
 /// File systems whose `cp --reflink` shares blocks, by their magic numbers (statfs(2)): btrfs, bcachefs, XFS.
 const SHARING: [u64; 3] = [0x9123_683e, 0xca45_1a4e, 0x5846_5342];
@@ -18,6 +19,9 @@ pub fn look(shelves: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Vec<Snapshot>> {
 }
 
 pub(super) fn on(shelf: &Path) -> Vec<Snapshot> {
+    // Not in the middle of a way back, whose moments are short.
+    let held = fs::File::open(shelf);
+    let _steady = held.and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
     let Ok(entries) = fs::read_dir(shelf) else { return Vec::new() };
     let directories = entries.flatten().map(|entry| entry.path()).filter(|path| !is_partial(path));
     let read = directories.filter_map(|directory| {

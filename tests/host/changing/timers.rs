@@ -9,7 +9,7 @@ const STACK: &str = "\
 version: 1
 stack: s
 timers:
-  tidy: { on_calendar: weekly, persistent: false, exec: [/bin/sh, -c, \"echo ran >>said; sleep 2\"], working_dir: \"~\" }
+  tidy: { on_calendar: \"Sun 13:07\", persistent: false, exec: [/bin/sh, -c, \"echo ran >>said; sleep 2\"], working_dir: \"~\" }
   soon: { on_calendar: \"*-*-* *:*:*\", accuracy: 100ms, exec: [/bin/sh, -c, \"echo soon >>soon\"], working_dir: \"~\" }
 ";
 
@@ -42,13 +42,13 @@ fn a_timer_stands_is_changed_in_place_and_healed() -> anyhow::Result<()> {
     };
     // A run in hand goes on while what it is made from changes.
     let next = |unit: &str| user.unit(unit, "NextElapseUSecRealtime");
-    let weekly = next("tidy.timer");
+    let sunday = next("tidy.timer");
     user.run("systemctl --user start --no-block tidy.service; until [ -e said ]; do sleep 0.05; done").ok();
     let run = user.unit("tidy.service", "MainPID");
-    user.write("stack.yaml", STACK.replace("weekly", "[daily, monthly]").replace("echo ran", "echo again"))?;
+    user.write("stack.yaml", STACK.replace("\"Sun 13:07\"", "[daily, monthly]").replace("echo ran", "echo again"))?;
     planned("timer.tidy", "reload", &[("on_calendar", "file"), ("exec", "file")]);
     assert_eq!(user.unit("tidy.service", "MainPID"), run, "the run in hand was left alone");
-    assert_ne!(next("tidy.timer"), weekly, "systemd has heard of the new schedule");
+    assert_ne!(next("tidy.timer"), sunday, "systemd has heard of the new schedule");
     user.run("systemctl --user start tidy.service").ok();
     user.run("systemctl --user start tidy.service").ok();
     assert_eq!(user.read("said")?, "ran\nagain\n", "one that runs already is not started twice");
