@@ -4,14 +4,16 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use indexmap::Equivalent;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `kind.name`, such as `container.ollama` or `directory.~/.local/share/aidb`.
 // Copies share one text: a plan is full of them.
-#[derive(Clone, PartialEq, Eq, Hash, schemars::JsonSchema)]
+#[derive(Clone, PartialEq, Eq, schemars::JsonSchema)]
 #[schemars(with = "String")]
 pub struct Address {
     text: Arc<str>,
@@ -36,6 +38,19 @@ impl Address {
 
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+/// As its text, so that a map can be asked by that.
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Equivalent<Address> for str {
+    fn equivalent(&self, key: &Address) -> bool {
+        *self == *key.text
     }
 }
 

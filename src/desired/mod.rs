@@ -301,6 +301,24 @@ pub struct Neighbours<'a> {
     names: RefCell<BTreeMap<Address, Option<String>>>,
 }
 
+/// Which of the objects on the machine are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    pub stack: &'a str,
+    /// Not those of these addresses.
+    pub but: Option<&'a Resources>,
+}
+
+impl<'a> Ours<'a> {
+    pub fn all(stack: &'a str) -> Self {
+        Self { stack, but: None }
+    }
+
+    pub fn asks_for(&self, address: &str) -> bool {
+        self.but.is_none_or(|declared| !declared.contains_key(address))
+    }
+}
+
 /// An object on the machine that carries our labels or marker, whether or not the file still declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
@@ -328,7 +346,7 @@ pub struct Kind {
     /// Data is never removed but by name: such a kind's objects are listed as kept.
     pub holds_data: bool,
     /// Objects of this stack on the machine.
-    pub owned: fn(&Observed, &str) -> Vec<Owned>,
+    pub owned: fn(&Observed, Ours<'_>) -> Vec<Owned>,
     /// Takes one of them down, its data kept.
     pub remove: fn(&Owned, &Observed, &Context) -> Steps,
     /// What would be lost with one of them that no longer stands in the file.

@@ -3,6 +3,7 @@
 //!
 //! A kind made of these needs no change elsewhere; a new variant makes the exhaustive matches in `machine/` answer for it.
 
+mod made;
 pub mod podman;
 pub mod snapshot;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::observed::data::Requirement;
 use crate::probe::Readiness;
 
+pub use made::Made;
 pub use podman::{
     BuildSource, ContainerCreate, Containerfile, CopyOut, Endpoint, ImageBuild, NetworkCreate, SecretCreate,
     SecretSource, VolumeCreate,
@@ -56,7 +58,7 @@ pub enum Podman {
     RemoveVolume {
         name: String,
     },
-    CreateContainer(Box<ContainerCreate>),
+    CreateContainer(Made<ContainerCreate>),
     /// Only where there is no systemd user manager; elsewhere the unit starts it.
     StartContainer {
         name: String,

@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Risk, Severity};
+use crate::desired::Ours;
 use crate::effect::Endpoint;
 use crate::hand_over::{self, HandOver};
 use crate::observed::{Container, Observed};
 
 pub const STACK: &str = "io.stackctl.stack";
 pub const ADDRESS: &str = "io.stackctl.address";
-/// Last-applied: `{"version":1,"attributes":{…}}`, canonical.
+/// Last-applied: `{"attributes":{…},"found":{…},"version":1}`, canonical.
 pub const SPEC: &str = "io.stackctl.spec";
 pub const UNIT: &str = "PODMAN_SYSTEMD_UNIT";
 
@@ -26,17 +28,29 @@ const SPEC_VERSION: u64 = 1;
 #[derive(Serialize, Deserialize)]
 struct Spec<'a> {
     attributes: Cow<'a, Attributes>,
+    /// What it was made with and no file says, such as the version of a secret.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    found: Cow<'a, Attributes>,
     version: u64,
+}
+
+fn is_empty(found: &Attributes) -> bool {
+    found.0.is_empty()
 }
 
 type Labels = BTreeMap<String, String>;
 
 /// The user's labels with ours.
 pub fn ours(stack: &str, address: &Address, spec: &Attributes, given: &Labels) -> Labels {
+    ours_and_found(stack, address, spec, &Attributes::default(), given)
+}
+
+/// The same, with what was found on the machine and it is made with.
+pub fn ours_and_found(stack: &str, address: &Address, spec: &Attributes, found: &Attributes, given: &Labels) -> Labels {
     let mut labels = given.clone();
     labels.insert(STACK.to_owned(), stack.to_owned());
     labels.insert(ADDRESS.to_owned(), address.to_string());
-    let spec = Spec { attributes: Cow::Borrowed(spec), version: SPEC_VERSION };
+    let spec = Spec { attributes: Cow::Borrowed(spec), found: Cow::Borrowed(found), version: SPEC_VERSION };
     labels.insert(SPEC.to_owned(), serde_json::to_string(&spec).expect("a map with text keys is always JSON"));
     labels
 }
@@ -49,10 +63,39 @@ pub fn address(labels: &Labels) -> Option<Address> {
     labels.get(ADDRESS)?.parse().ok()
 }
 
+/// The address of what is asked for; None of everything else.
+pub fn asked_for(labels: &Labels, ours: Ours<'_>) -> Option<Address> {
+    let address = labels.get(ADDRESS).filter(|address| ours.asks_for(address))?;
+    belongs_to(labels, ours.stack).then(|| address.parse().ok())?
+}
+
 /// None where the label is missing or of a form that is not known.
 pub fn last_applied(labels: &Labels) -> Option<Attributes> {
-    let spec: Spec<'_> = serde_json::from_str(labels.get(SPEC)?).ok()?;
-    (spec.version == SPEC_VERSION).then(|| spec.attributes.into_owned())
+    let Spec { attributes, found, version } = serde_json::from_str(labels.get(SPEC)?).ok()?;
+    let mut spec = attributes.into_owned();
+    spec.0.extend(found.into_owned().0);
+    (version == SPEC_VERSION).then_some(spec)
+}
+
+/// Is it plain to see that it was made with these, given in their canonical text, whatever was found beside them? Where it is not,
+/// they may be the same all the same: in the label of another version, or of what was adopted.
+pub fn plainly_says(labels: &Labels, canonical: &str) -> bool {
+    let rest = || labels.get(SPEC)?.strip_prefix(r#"{"attributes":"#)?.strip_prefix(canonical);
+    rest().is_some_and(|rest| rest.starts_with(r#","found":"#) || rest == format!(r#","version":{SPEC_VERSION}}}"#))
+}
+
+/// What was found when it was made, and nothing else of the label; None where it may stand among the attributes.
+pub fn found<T: DeserializeOwned>(labels: &Labels) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Found<T> {
+        found: T,
+        version: u64,
+    }
+    let spec = labels.get(SPEC)?;
+    // The last but one of its keys. One of that name further down is followed by more than this reads.
+    let at = spec.rfind(r#","found":"#)?;
+    let Found { found, version } = serde_json::from_str(&format!("{{{}", &spec[at + 1..])).ok()?;
+    (version == SPEC_VERSION).then_some(found)
 }
 
 /// The same of a container, read once.
@@ -201,7 +244,9 @@ pub fn endpoint_on(found: &Container, network: &str, observed: &Observed) -> End
 
 #[cfg(test)]
 mod tests {
-    use super::{ADDRESS, SPEC, belongs_to, last_applied, name_conflict, ours, owner};
+    use super::{
+        ADDRESS, SPEC, belongs_to, found, last_applied, name_conflict, ours, ours_and_found, owner, plainly_says,
+    };
     use crate::address::Address;
     use crate::attributes::Attributes;
     use crate::hand_over::HandOver;
@@ -214,9 +259,32 @@ mod tests {
         let labels = ours("s", &Address::new("container", "x"), &spec, &BTreeMap::new());
         assert!(belongs_to(&labels, "s") && !belongs_to(&labels, "t"));
         assert_eq!(labels[ADDRESS], "container.x");
-        assert_eq!(last_applied(&labels), Some(spec));
+        assert_eq!(last_applied(&labels), Some(spec.clone()));
+        assert_eq!(found::<Attributes>(&labels), None);
+        assert!(plainly_says(&labels, &spec.canonical()));
         let later = BTreeMap::from([(SPEC.to_owned(), r#"{"attributes":{},"version":99}"#.to_owned())]);
         assert_eq!(last_applied(&later), None, "a form that is not known says nothing");
+    }
+
+    #[test]
+    fn what_was_found_stands_beside_what_the_file_says() {
+        let attributes = |pairs: &[(&str, &str)]| {
+            let mut attributes = Attributes::default();
+            pairs.iter().for_each(|(path, value)| attributes.set(path, *value));
+            attributes
+        };
+        let (spec, beside) = (attributes(&[("user", "1000")]), attributes(&[("devices", "one")]));
+        let address = Address::new("container", "x");
+        let labels = ours_and_found("s", &address, &spec, &beside, &BTreeMap::new());
+        assert_eq!(last_applied(&labels), Some(attributes(&[("devices", "one"), ("user", "1000")])));
+        assert_eq!(found(&labels), Some(beside));
+        assert!(plainly_says(&labels, &spec.canonical()));
+        let mut nested = Attributes::default();
+        nested.set("labels", serde_json::json!({ "a": 1, "found": { "devices": "two" } }));
+        assert_eq!(found::<Attributes>(&ours("s", &address, &nested, &BTreeMap::new())), None);
+        for other in [&[("user", "100")][..], &[("user", "1000"), ("z", "")], &[]] {
+            assert!(!plainly_says(&labels, &attributes(other).canonical()), "{other:?}");
+        }
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Observed {
     /// By name: this stack's containers, those asked for by name whoever owns them, and in the second round, asked for
     /// with `Query::all_containers`, every one there is.
     pub containers: Containers,
+    /// Containers are told by their list, and inspected where that shows them to be unlike the file, or for what no list tells.
+    pub by_list: bool,
     pub networks: Sorted<String, Network>,
     pub volumes: Sorted<String, Volume>,
     /// This stack's, and those asked for by name whoever owns them.

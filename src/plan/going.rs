@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Inputs, Kept, Options, Plan, order, preflight};
 use crate::address::Address;
 use crate::change::{Action, After, Change, Risk, Severity, Steps, Until};
-use crate::desired::{Kind, Owned, Resources};
+use crate::desired::{Kind, Ours, Owned, Resources};
 use crate::effect::{Effect, Podman};
 use crate::observed::{Observed, Seen};
 
@@ -28,7 +28,8 @@ pub(super) fn orphans(inputs: &Inputs<'_>) -> Vec<Risk> {
 /// With `--target` nothing but the targets is looked at.
 fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
     let owned = inputs.kinds.iter().flat_map(|kind| {
-        (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (*kind, owned))
+        let ours = Ours { stack: &inputs.desired.stack, but: Some(&inputs.desired.resources) };
+        (kind.owned)(inputs.observed, ours).into_iter().map(move |owned| (*kind, owned))
     });
     let renamed = inputs.desired.renamed();
     let is_orphan = |(_, owned): &(&'static Kind, Owned)| {
@@ -43,8 +44,7 @@ fn all_orphans(inputs: &Inputs<'_>) -> Vec<(&'static Kind, Owned)> {
             data: _,
             accept: _,
         } = inputs.options;
-        !inputs.desired.resources.contains_key(&owned.address)
-            && !inputs.desired.inactive.contains_key(&owned.address)
+        !inputs.desired.inactive.contains_key(&owned.address)
             && !renamed.contains_key(&owned.address)
             && !owned.part_of.as_ref().is_some_and(|of| inputs.desired.resources.contains_key(of))
             && (targets.is_empty() || targets.contains(&owned.address))
@@ -213,7 +213,7 @@ pub fn destroy(inputs: &Inputs<'_>) -> Plan {
     let mut data: BTreeMap<Address, Change> = BTreeMap::new();
     let owned = |kind: &&'static Kind| {
         let kind = *kind;
-        (kind.owned)(inputs.observed, &inputs.desired.stack).into_iter().map(move |owned| (kind, owned))
+        (kind.owned)(inputs.observed, Ours::all(&inputs.desired.stack)).into_iter().map(move |owned| (kind, owned))
     };
     let owned: Vec<(&'static Kind, Owned)> = inputs.kinds.iter().flat_map(owned).collect();
     for (kind, owned) in &owned {

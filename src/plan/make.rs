@@ -39,7 +39,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let groups = homes.groups(&mut differences, &order);
     let actions = differences.iter().map(|(address, found)| (address.clone(), found.action)).collect();
     let restarts = order::restarts(&actions, resources, graph, &order);
-    let neighbours = inputs.neighbours(seen);
+    let neighbours = if without_orphans.is_some() { inputs.neighbours(seen) } else { as_it_is };
     for address in &order {
         let resource = resources[address].as_ref();
         let mut risks = resource.conflicts(seen);

@@ -55,7 +55,7 @@ fn body(name: &str, turn: &str) -> ContainerCreate {
 }
 
 fn container(body: ContainerCreate) -> Podman {
-    Podman::CreateContainer(Box::new(body))
+    Podman::CreateContainer(body.into())
 }
 
 fn with_volume(name: &str) -> Vec<NamedVolume> {

@@ -24,7 +24,7 @@ fn address(name: &str) -> Address {
 
 fn create(name: &str, image: &str) -> Effect {
     let body = ContainerCreate { name: name.to_owned(), image: image.to_owned(), ..ContainerCreate::default() };
-    Effect::Podman(Podman::CreateContainer(Box::new(body)))
+    Effect::Podman(Podman::CreateContainer(body.into()))
 }
 
 fn remove(name: &str) -> Effect {

@@ -2,7 +2,7 @@
 //! podman's, a version for each text; it differs in where it appears, and in that its text may be shown.
 
 use crate::change::Steps;
-use crate::desired::{Context, Kind, Owned};
+use crate::desired::{Context, Kind, Ours, Owned};
 use crate::kinds::secret;
 use crate::observed::Observed;
 
@@ -19,8 +19,8 @@ pub static KIND: Kind = Kind {
     loses: crate::desired::loses_nothing,
 };
 
-fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    secret::owned_of("config", observed, stack)
+fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    secret::owned_of("config", observed, ours)
 }
 
 fn remove(_owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {

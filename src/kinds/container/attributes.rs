@@ -114,7 +114,7 @@ pub(super) fn desired(container: &Container) -> Attributes {
 
 /// What the container is created with: the last-applied label. Made once, after everything is linked.
 pub(super) fn created_with(container: &Container) -> &Attributes {
-    container.created.get_or_init(|| given(container))
+    container.once.created.get_or_init(|| given(container))
 }
 
 fn given(container: &Container) -> Attributes {

@@ -30,16 +30,14 @@ fn of_names(container: &Container, observed: &Observed) -> Vec<Conflict> {
     let mut conflicts: Vec<Conflict> =
         foreign(container, observed).map(|found| name_conflict(found, container, observed)).collect();
     conflicts.extend(unit::conflicts(systemd::unit(container), observed, &container.context));
-    conflicts.extend(quadlet::conflict(&container.name, &container.unit_name(), observed, &container.context));
+    conflicts.extend(quadlet::conflict(&container.name, &container.names.unit, observed, &container.context));
     conflicts
 }
 
 /// Containers of somebody else under a name of this one's.
 fn foreign<'o>(container: &Container, observed: &'o Observed) -> impl Iterator<Item = &'o observed::Container> {
-    let stack = container.context.stack.clone();
-    let names = [container.name.clone(), container.parked(), container.next()];
-    let found = names.into_iter().filter_map(|name| observed.containers.get(&name));
-    found.filter(move |found| !labels::belongs_to(&found.labels, &stack))
+    let found = container.all_names().into_iter().filter_map(|name| observed.containers.get(name));
+    found.filter(|found| !labels::belongs_to(&found.labels, &container.context.stack))
 }
 
 fn owner(found: &observed::Container) -> Owner {
@@ -187,7 +185,7 @@ pub(super) fn query_more(container: &Container, observed: &Observed, query: &mut
         query.listeners = true;
     }
     query.unit_details.extend(foreign(container, observed).filter_map(|found| owner(found).unit));
-    if unit::elsewhere(&container.unit_name(), observed, &container.context).is_some() {
-        query.unit_details.insert(container.unit_name());
+    if unit::elsewhere(&container.names.unit, observed, &container.context).is_some() {
+        query.unit_details.insert(container.names.unit.clone());
     }
 }

@@ -1,12 +1,12 @@
 //! The body of the create call.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Container, Healthcheck, MountSource, NetworkMode, Restart, Test, attributes, gpu, secrets, undeclared};
+use crate::attributes::Attributes;
 use crate::desired::Neighbours;
 use crate::effect::podman::{
     Cpu, Device, HealthConfig, ImageVolume, Memory, Mount, NamedVolume, Namespace, Pids, PortMapping, ResourceLimits,
@@ -21,16 +21,14 @@ const CPU_PERIOD_US: u64 = 100_000;
 
 pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
     let Found { versions, gpu_devices, new_volumes, undeclared, called } = found;
-    let mut spec = Cow::Borrowed(attributes::created_with(container));
-    if !versions.is_empty() {
-        spec.to_mut().set(secret::VERSIONS, json!(versions));
-    }
-    if !gpu_devices.is_empty() {
-        spec.to_mut().set(gpu::FOUND, json!(gpu_devices));
-    }
-    let mut all_labels = labels::ours(&container.context.stack, &container.address, &spec, &container.labels);
+    let mut found = Attributes::default();
+    found.set_given(secret::VERSIONS, json!(versions));
+    found.set_given(gpu::FOUND, json!(gpu_devices));
+    let Container { context, address, labels: given, .. } = container;
+    let spec = attributes::created_with(container);
+    let mut all_labels = labels::ours_and_found(&context.stack, address, spec, &found, given);
     if systemd {
-        all_labels.insert(labels::UNIT.to_owned(), container.unit_name());
+        all_labels.insert(labels::UNIT.to_owned(), container.names.unit.clone());
     }
     let (mounts, volumes) = mounts(container, new_volumes);
     let env = container.environment.iter().map(|(key, value)| (key.clone(), value.text.clone()));

@@ -152,7 +152,7 @@ pub(super) fn query_mounts(container: &Container, query: &mut Query) {
 
 /// What it goes on with is not what lies at its source any more: whatever stops it, loses that.
 pub(super) fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
-    let live = observed.mounts.get(&container.name).into_iter().flatten();
+    let Some(live) = observed.mounts.get(&container.name) else { return Vec::new() };
     let made_with = observed.containers.get(&container.name).and_then(labels::applied);
     let made_with = made_with.and_then(|spec| spec.get("volumes"));
     let risk = |(target, seen): (&String, &LiveMount)| {
@@ -199,7 +199,7 @@ pub(super) fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
         remedies.insert(0, first.to_owned());
         Some(Risk { code, severity: Severity::Critical, message, remedies })
     };
-    live.filter_map(risk).collect()
+    live.iter().filter_map(risk).collect()
 }
 
 pub(super) fn facts(container: &Container, observed: &Observed) -> Option<Value> {

@@ -97,13 +97,13 @@ pub fn wanted(ephemeral: &[String]) -> Wanted {
 
 /// Of every container that stands for this address: the one in service and the halves of a replace.
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
-    let names = [container.name.clone(), container.parked(), container.next()];
+    let names = container.all_names();
     let mut risks = of_names(&container.address, &names, observed);
     risks.extend(names.iter().filter_map(|name| undeclared(&container.address, name, observed)));
     risks
 }
 
-pub(super) fn of_names(address: &Address, names: &[String], observed: &Observed) -> Vec<Risk> {
+pub(super) fn of_names(address: &Address, names: &[&str], observed: &Observed) -> Vec<Risk> {
     names.iter().flat_map(|name| of_name(address, name, observed)).collect()
 }
 
@@ -277,7 +277,7 @@ pub(super) fn of_owned(owned: &crate::desired::Owned, observed: &Observed) -> Ve
             .get(*name)
             .is_some_and(|found| labels::address(&found.labels).as_ref() == Some(&owned.address))
     };
-    let names: Vec<String> = owned.names.iter().filter(ours).cloned().collect();
+    let names: Vec<&str> = owned.names.iter().filter(ours).map(String::as_str).collect();
     crate::kinds::contract::weighed(&owned.address, of_names(&owned.address, &names, observed), observed)
 }
 

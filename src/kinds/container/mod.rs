@@ -75,6 +75,14 @@ pub static KIND: Kind = Kind {
 const PARKED: &str = ".parked";
 const NEXT: &str = ".next";
 
+/// By which it goes on the machine beside its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Names {
+    parked: String,
+    next: String,
+    unit: String,
+}
+
 /// A container as the file declares it, every form normalised. `None` and empty mean that the user did not set it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
@@ -83,6 +91,7 @@ pub struct Container {
     context: Context,
     /// On the machine.
     name: String,
+    names: Names,
     /// Full reference.
     image: String,
     pull: Pull,
@@ -135,10 +144,18 @@ pub struct Container {
     unit_dependencies: UnitDependencies,
     /// All containers of the file; filled by linking.
     siblings: Arc<BTreeSet<Address>>,
+    once: Once,
+}
+
+/// What is made of it once, after everything is linked, since it is asked for again and again.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Once {
     /// See [`systemd::unit`].
     unit: OnceLock<Unit>,
     /// See [`attributes::created_with`].
     created: OnceLock<Attributes>,
+    /// The same as text.
+    created_text: OnceLock<String>,
 }
 
 /// A value and whether it may be shown. `Debug` never shows one that may not.
@@ -290,22 +307,19 @@ pub(super) struct UnitDependencies {
     pub(super) wants: Vec<String>,
 }
 
+fn unit_name(stack: &str, name: &str) -> String {
+    format!("podman-{stack}-{name}.service")
+}
+
 impl Container {
-    fn parked(&self) -> String {
-        format!("{}{PARKED}", self.name)
-    }
-
-    fn next(&self) -> String {
-        format!("{}{NEXT}", self.name)
-    }
-
-    fn unit_name(&self) -> String {
-        format!("podman-{}-{}.service", self.context.stack, self.address.name())
+    /// Every name that it goes by on the machine: in service, parked, and not yet in service.
+    fn all_names(&self) -> [&str; 3] {
+        [&self.name, &self.names.parked, &self.names.next]
     }
 
     /// The unit of the name that it had before.
     fn old_unit(&self) -> Option<String> {
-        Some(format!("podman-{}-{}.service", self.context.stack, self.was.as_ref()?.name()))
+        Some(unit_name(&self.context.stack, self.was.as_ref()?.name()))
     }
 
     /// Of `depends_on` alone.
@@ -347,7 +361,8 @@ impl Container {
     }
 }
 
-impl Resource for Container {
+// Shared with those of its steps whose calls are made when they are due.
+impl Resource for Arc<Container> {
     fn address(&self) -> &Address {
         &self.address
     }
@@ -396,8 +411,9 @@ impl Resource for Container {
     }
 
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
-        spec::link(self, declared, diagnostics);
-        data::check(self, diagnostics);
+        let container = Arc::make_mut(self);
+        spec::link(container, declared, diagnostics);
+        data::check(container, diagnostics);
     }
 
     fn query(&self, query: &mut Query) {
@@ -466,7 +482,7 @@ impl Resource for Container {
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {
         let mut risks = conflicts::find(self, observed);
         if !self.ports.is_empty() {
-            risks.extend(quadlet::contested(&self.host_ports(), &self.unit_name(), observed));
+            risks.extend(quadlet::contested(&self.host_ports(), &self.names.unit, observed));
         }
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
@@ -518,7 +534,7 @@ impl Resource for Container {
         Some(Liveness {
             readiness: self.readiness(),
             container: Some(self.name.clone()),
-            unit: Some(self.unit_name()),
+            unit: Some(self.names.unit.clone()),
             one_shot: self.one_shot,
         })
     }

@@ -33,6 +33,9 @@ pub(super) fn query(container: &Container, observed: &Observed, query: &mut Quer
 }
 
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
+    if observed.extents.is_empty() {
+        return Vec::new();
+    }
     let risk = |moved: Move<'_>| {
         let (from, to) = (observed.extents.get(&moved.from)?, observed.extents.get(moved.to)?);
         if from.is_empty() || from.is_same_as(to) {

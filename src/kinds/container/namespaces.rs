@@ -19,6 +19,8 @@ use crate::observed::{self, Observed, Sort};
 use crate::stack::forms::Map;
 use crate::stack::yaml::Node;
 
+/// Another container's, as podman shows it and as it is compared.
+const OTHERS: &str = "container:";
 /// The key in the file and in the table, and where podman shows it.
 const PLACES: [(&str, &str); 3] = [("network_mode", "NetworkMode"), ("pid", "PidMode"), ("ipc", "IpcMode")];
 
@@ -186,12 +188,21 @@ pub(super) fn link(container: &mut Container, declared: &Declared<'_>, diagnosti
 /// What is shown of the namespaces of others: by the name that whose they are has now.
 pub(super) fn seen(inspect: &Value, observed: &Observed, into: &mut Attributes) {
     for (row, key) in PLACES {
-        let Some(id) = inspect["HostConfig"][key].as_str().and_then(|mode| mode.strip_prefix("container:")) else {
+        let Some(id) = inspect["HostConfig"][key].as_str().and_then(|mode| mode.strip_prefix(OTHERS)) else {
             continue;
         };
         let name = observed.containers.with_id(id).map_or(id, |other| &other.name);
         into.set(row, format!("container:{name}"));
     }
+}
+
+/// Lives it where the file says? That is all that the list does not tell of it.
+pub(super) fn is_at_home(container: &Container, inspect: &Value, observed: &Observed) -> bool {
+    let (mut seen, mut wanted) = (Attributes::default(), Attributes::default());
+    self::seen(inspect, observed, &mut seen);
+    container.namespaces.attributes(&mut wanted);
+    wanted.0.retain(|_, value| value.as_str().is_some_and(|space| space.starts_with(OTHERS)));
+    seen == wanted
 }
 
 /// The containers whose namespaces it lives in, as far as they can be seen.

@@ -33,15 +33,15 @@ impl<'o> Lies<'o> {
             let found = observed.containers.get(name)?;
             labels::belongs_to(&found.labels, &container.context.stack).then_some(found)
         };
-        let names = [container.name.clone(), container.parked(), container.next()];
-        let [live, parked, next] = names.each_ref().map(|name| ours(name));
+        let names = container.all_names();
+        let [live, parked, next] = names.map(ours);
         // Every container is looked at only for one that has none of its names.
         let alone = live.is_none() && parked.is_none() && next.is_none();
         let renamed = alone.then(|| {
             observed.containers.values().find(|found| {
                 labels::belongs_to(&found.labels, &container.context.stack)
                     && labels::address(&found.labels).as_ref() == Some(&container.address)
-                    && !names.contains(&found.name)
+                    && !names.contains(&found.name.as_str())
             })
         });
         let next_is_cut_off = next.is_some_and(|next| namespaces::is_cut_off(next, observed));
@@ -63,6 +63,10 @@ impl<'o> Lies<'o> {
 
 /// Was it made from exactly what is desired now?
 pub(super) fn is_as_desired(container: &Container, found: &observed::Container) -> bool {
+    let plain = container.once.created_text.get_or_init(|| created_with(container).canonical());
+    if labels::plainly_says(&found.labels, plain) {
+        return true;
+    }
     labels::applied(found).is_some_and(|spec| {
         let wanted = created_with(container);
         // Which version and which devices it was made with, the file does not say.
@@ -95,7 +99,7 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
     last.0.extend(unit_spec.0.into_iter().filter(|(path, _)| UNIT_ROWS.contains(&path.as_str())));
     attributes.set("running", runs(container, subject, observed));
     attributes.set("paused", subject.state == ContainerState::Paused);
-    let is_made_for_it = subject.labels.get(labels::UNIT) == Some(&container.unit_name());
+    let is_made_for_it = subject.labels.get(labels::UNIT) == Some(&container.names.unit);
     attributes.set("supervised", observed.manager.present().is_none() || is_made_for_it);
     attributes.set("half_done", lies.half_done());
     if data::has_quarantine(container) {
@@ -126,12 +130,12 @@ pub(super) fn seen(container: &Container, observed: &Observed) -> Seen<Object> {
 pub(super) fn is_settled(container: &Container, observed: &Observed) -> bool {
     let lies = Lies::of(container, observed);
     let Lies { live: Some(live), parked: None, next: None, .. } = lies else { return false };
-    let unit = container.unit_name();
-    live.inspect.is_none()
+    let unit = &container.names.unit;
+    live.inspect.as_ref().is_none_or(|inspect| observed.by_list && namespaces::is_at_home(container, inspect, observed))
         && observed.blind.is_empty()
         && observed.manager.present().is_some()
         && live.state != ContainerState::Paused
-        && live.labels.get(labels::UNIT) == Some(&unit)
+        && live.labels.get(labels::UNIT) == Some(unit)
         && runs(container, live, observed)
         && live.networks.len() == container.networks.len()
         && container.networks.values().all(|attachment| live.networks.contains(&attachment.name))
@@ -142,7 +146,7 @@ pub(super) fn is_settled(container: &Container, observed: &Observed) -> bool {
         })
         && data::hollow(container, observed).is_empty()
         && snapshot::state(container, observed).is_null()
-        && labels::applied(live).is_some_and(|last| image(container, live, last, observed) == container.image)
+        && !is_behind(container, live, observed)
         && systemd::unit(container).is_settled(observed)
 }
 
@@ -156,9 +160,7 @@ pub(super) fn unlike<'o>(
     let live = lies.live.or(lies.renamed).filter(|live| live.inspect.is_none())?;
     let on: BTreeSet<&String> = live.networks.iter().collect();
     let wanted: BTreeSet<&String> = container.networks.values().map(|attachment| &attachment.name).collect();
-    let none = Attributes::default();
-    let moved = image(container, live, labels::applied(live).unwrap_or(&none), observed) != container.image;
-    (!is_as_desired(container, live) || on != wanted || moved).then_some(live)
+    (!is_as_desired(container, live) || on != wanted || is_behind(container, live, observed)).then_some(live)
 }
 
 /// As it was made, on the networks that it is on now.
@@ -182,7 +184,7 @@ fn listed(container: &Container, subject: &observed::Container, last: &Attribute
 pub(super) fn runs(container: &Container, subject: &observed::Container, observed: &Observed) -> bool {
     let completed =
         container.one_shot && subject.exit_code == 0 && !subject.started_at.is_empty() && !subject.is_running();
-    let unit = observed.units.get(&container.unit_name());
+    let unit = observed.units.get(&container.names.unit);
     let supervised = observed.manager.present().is_none()
         || unit.is_some_and(|unit| !["failed", "inactive", "deactivating"].contains(&unit.active.as_str()));
     completed || (subject.is_running() && supervised)
@@ -228,6 +230,12 @@ fn shown(
     seen
 }
 
+/// Has the reference come to mean another image since? Of one that was made from this reference.
+fn is_behind(container: &Container, subject: &observed::Container, observed: &Observed) -> bool {
+    let now = observed.images.get(&container.image).and_then(Seen::present);
+    now.is_some_and(|now| now.id != subject.image_id)
+}
+
 /// The reference; with the image's id where the reference has come to mean another image since.
 pub(super) fn image(
     container: &Container,
@@ -235,15 +243,12 @@ pub(super) fn image(
     last: &Attributes,
     observed: &Observed,
 ) -> String {
-    let now = observed.images.get(&container.image).and_then(Seen::present);
     let made_from = last.get("image").and_then(Value::as_str).unwrap_or(&subject.image).to_owned();
-    match now {
-        Some(now) if made_from == container.image && now.id != subject.image_id => {
-            let short: String = subject.image_id.trim_start_matches("sha256:").chars().take(12).collect();
-            format!("{made_from} as it was, {short}")
-        }
-        Some(_) | None => made_from,
+    if made_from != container.image || !is_behind(container, subject, observed) {
+        return made_from;
     }
+    let short: String = subject.image_id.trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{made_from} as it was, {short}")
 }
 
 fn list(value: &Value) -> Value {

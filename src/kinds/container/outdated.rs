@@ -29,13 +29,15 @@ fn secrets_outdated(container: &Container, observed: &Observed, neighbours: &Nei
     }
     let Some(subject) = Lies::of(container, observed).subject(container) else { return Vec::new() };
     let has = secret::versions_of(subject).unwrap_or_default();
-    let wanted = secrets::versions(container, neighbours);
-    let changes = wanted.into_iter().filter_map(|(name, version)| {
-        let before = has.get(&name).filter(|before| **before != version)?;
+    let changes = secrets::addresses(&container.secrets).into_iter().filter_map(|of| {
+        let (before, version) = (has.get(of.as_str())?, neighbours.name_after(&of)?);
+        if *before == version {
+            return None;
+        }
         // A version that is there already was made by a run that did not come as far as this container, or by hand.
         let is_made = observed.secrets.contains_key(&version) || !observed.secrets.contains_key(before);
         Some(AttributeChange {
-            path: format!("{}.{name}", secret::VERSIONS),
+            path: format!("{}.{of}", secret::VERSIONS),
             before: json!(before),
             after: json!(version),
             cause: if is_made { Cause::Machine } else { Cause::File },

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -116,7 +117,7 @@ pub fn remembered(copy: &CopyOut, files: &[CopiedFile]) -> BTreeMap<String, laye
 
 /// Entries of `volumes:` over the directories of these files: beside what is mounted already.
 pub fn volumes(resource: Option<&dyn Resource>, files: &[CopiedFile], home: &Path) -> Vec<String> {
-    let container = resource.and_then(|resource| (resource as &dyn Any).downcast_ref::<Container>());
+    let container = resource.and_then(|resource| (resource as &dyn Any).downcast_ref::<Arc<Container>>());
     let mounts = || container.into_iter().flat_map(|container| &container.mounts);
     let beside = mounts().find_map(|(_, mount)| match &mount.source {
         MountSource::Bind(path) => path.parent().map(Path::to_owned),

@@ -53,7 +53,7 @@ fn others(container: &Container, path: &Path, observed: &Observed) -> Vec<String
 
 /// In the unit of this container, or in the control group that podman made for it where there is none.
 fn is_own(writer: &Writer, container: &Container, observed: &Observed) -> bool {
-    let names = [container.name.clone(), container.parked(), container.next()];
-    let ids = names.iter().filter_map(|name| Some(observed.containers.get(name)?.id.as_str()));
-    writer.cgroup.contains(&container.unit_name()) || ids.into_iter().any(|id| writer.cgroup.contains(id))
+    let names = container.all_names();
+    let ids = names.into_iter().filter_map(|name| Some(observed.containers.get(name)?.id.as_str()));
+    writer.cgroup.contains(&container.names.unit) || ids.into_iter().any(|id| writer.cgroup.contains(id))
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
@@ -13,8 +14,8 @@ use super::together::{self, Phases};
 use super::{Container, create, data, namespaces, outdated, systemd};
 use crate::address::Address;
 use crate::change::{Action, Step, Steps, joined, step};
-use crate::desired::{Condition, Context, Difference, Neighbours, Owned};
-use crate::effect::{Effect, Files, Podman, Systemd, Wait};
+use crate::desired::{Condition, Context, Difference, Neighbours, Ours, Owned};
+use crate::effect::{Effect, Files, Made, Podman, Systemd, Wait};
 use crate::kinds::{labels, secret, unit};
 use crate::observed::data::Requirement;
 use crate::observed::{self, Observed, Seen};
@@ -28,7 +29,7 @@ const HOLDS: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_millis(30);
 
 pub(super) fn steps(
-    container: &Container,
+    container: &Arc<Container>,
     difference: &Difference,
     observed: &Observed,
     neighbours: &Neighbours<'_>,
@@ -198,7 +199,7 @@ pub(super) struct Group {
 
 /// The single calls, with or without systemd.
 pub(super) struct Calls<'a> {
-    container: &'a Container,
+    container: &'a Arc<Container>,
     observed: &'a Observed,
     systemd: bool,
     found: create::Found,
@@ -217,13 +218,13 @@ pub(super) struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     pub(super) fn of(
-        container: &'a Container,
+        container: &'a Arc<Container>,
         observed: &'a Observed,
         neighbours: &Neighbours<'_>,
         group: Group,
     ) -> Self {
         let lies = Lies::of(container, observed);
-        let unit = observed.units.get(&container.unit_name());
+        let unit = observed.units.get(&container.names.unit);
         let is_down = unit.is_none_or(|unit| ["inactive", "failed"].contains(&unit.active.as_str()));
         let found = create::Found::of(container, observed, neighbours);
         Self {
@@ -315,6 +316,11 @@ impl<'a> Calls<'a> {
         self.hollow.iter().map(|hollow| step(Effect::Files(Files::KeepAside { path: hollow.path.clone() }))).collect()
     }
 
+    fn create(&self, name: String) -> Effect {
+        let (container, systemd, found) = (Arc::clone(self.container), self.systemd, self.found.clone());
+        podman(Podman::CreateContainer(Made::later(move || create::body(&container, &name, systemd, &found))))
+    }
+
     fn start_effect(&self) -> Effect {
         let container = self.container;
         if !self.systemd {
@@ -322,7 +328,7 @@ impl<'a> Calls<'a> {
         }
         let has_probe = container.readiness().is_some() || container.one_shot;
         Effect::Systemd(Systemd::Start {
-            unit: container.unit_name(),
+            unit: container.names.unit.clone(),
             container: Some(container.name.clone()),
             settle: if has_probe { Duration::ZERO } else { SETTLE },
             healthy_within: container
@@ -337,7 +343,7 @@ impl<'a> Calls<'a> {
         let container = self.container;
         if self.systemd {
             let timeout = systemd::stop_timeout(container);
-            Effect::Systemd(Systemd::Stop { unit: container.unit_name(), timeout })
+            Effect::Systemd(Systemd::Stop { unit: container.names.unit.clone(), timeout })
         } else {
             podman(Podman::StopContainer { name: container.name.clone(), timeout: container.stop_timeout() })
         }
@@ -350,7 +356,7 @@ impl<'a> Calls<'a> {
             subject: container.address.to_string(),
             readiness,
             container: Some(container.name.clone()),
-            unit: self.systemd.then(|| container.unit_name()),
+            unit: self.systemd.then(|| container.names.unit.clone()),
         });
         let completed = container
             .one_shot
@@ -372,8 +378,7 @@ impl<'a> Calls<'a> {
 
     /// A new one stays when it does not come up: its log and what it wrote are what the user needs to see.
     fn make(&self, waits: Vec<Step>) -> Vec<Step> {
-        let body = create::body(self.container, &self.container.name, self.systemd, &self.found);
-        let create = step(podman(Podman::CreateContainer(Box::new(body))));
+        let create = step(self.create(self.container.name.clone()));
         let create = match self.hollow.is_empty() {
             true => create.commit(),
             false => create.undo(remove_container(&self.container.name)),
@@ -412,7 +417,7 @@ impl<'a> Calls<'a> {
 
     pub(super) fn replace(&self, lies: Lies<'_>, waits: Vec<Step>) -> Phases {
         let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let (live, parked, next) = (&container.name, &container.names.parked, &container.names.next);
         let is_put_back = self.is_put_back(lies);
         // A parked one that would start another parked one with it stays where it is until the new one has proved itself.
         let stays_parked = (lies.live.is_none() || is_put_back)
@@ -437,8 +442,7 @@ impl<'a> Calls<'a> {
         } else {
             self.put_in_order(lies)
         };
-        let body = create::body(container, &next, self.systemd, &self.found);
-        phases.make.push(step(podman(Podman::CreateContainer(Box::new(body)))).undo(remove_container(&next)));
+        phases.make.push(step(self.create(next.to_owned())).undo(remove_container(next)));
         phases.make.extend(waits);
         if !is_put_back && !stays_parked && !is_new {
             let stop = step(self.stop_effect());
@@ -447,9 +451,9 @@ impl<'a> Calls<'a> {
         }
         phases.stop.extend(self.way.down());
         if !stays_parked && !is_new {
-            phases.park.push(step(rename(live, &parked)).undo(rename(&parked, live)));
+            phases.park.push(step(rename(live, parked)).undo(rename(parked, live)));
         }
-        phases.start.push(step(rename(&next, live)).undo(rename(live, &next)));
+        phases.start.push(step(rename(next, live)).undo(rename(live, next)));
         phases.start.extend(self.set_aside());
         phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
@@ -474,7 +478,7 @@ impl<'a> Calls<'a> {
     /// has its name and runs. To rename what was renamed already is done, as is to start what runs.
     fn put_in_order(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
-        let (live, parked) = (&container.name, container.parked());
+        let (live, parked) = (&container.name, &container.names.parked);
         let mut phases = Phases { clear: self.without(lies.next), ..Phases::default() };
         match (lies.live, lies.parked) {
             // The tail of the earlier replace, whose newcomer has proved itself since.
@@ -484,12 +488,12 @@ impl<'a> Calls<'a> {
             }
             (None, Some(_)) => {
                 phases.clear.extend(self.way.return_steps());
-                phases.order.push(step(rename(&parked, live)));
+                phases.order.push(step(rename(parked, live)));
             }
             (_, None) => {}
         }
         if !phases.clear.is_empty() || !phases.order.is_empty() {
-            phases.back.extend(lies.parked.map(|_| rename(&parked, live)));
+            phases.back.extend(lies.parked.map(|_| rename(parked, live)));
             phases.back.extend(self.way.return_effect());
             phases.back.extend(serves(lies).then(|| self.start_effect()));
         }
@@ -503,7 +507,7 @@ impl<'a> Calls<'a> {
     /// the newcomer under the name, or nothing: where the good one had the name already, it was parked again before.
     fn put_back(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
-        let (live, parked) = (&container.name, container.parked());
+        let (live, parked) = (&container.name, &container.names.parked);
         let mut clear = self.without(lies.next);
         clear.extend(self.halt(lies.parked));
         clear.push(step(self.stop_effect()));
@@ -511,14 +515,14 @@ impl<'a> Calls<'a> {
         clear.push(step(remove_container(live)));
         Phases {
             clear,
-            order: vec![step(rename(&parked, live)).undo(rename(live, &parked))],
+            order: vec![step(rename(parked, live)).undo(rename(live, parked))],
             // The way back that failed is tried again: without it the good one would run on what the newcomer wrote.
             away: [self.stop_effect()]
                 .into_iter()
                 .chain(self.way.return_effect())
                 .chain([remove_container(live)])
                 .collect(),
-            back: std::iter::once(rename(&parked, live)).chain(serves(lies).then(|| self.start_effect())).collect(),
+            back: std::iter::once(rename(parked, live)).chain(serves(lies).then(|| self.start_effect())).collect(),
             ..Phases::default()
         }
     }
@@ -526,7 +530,7 @@ impl<'a> Calls<'a> {
     /// Finishes what an earlier run left half done, or puts it back.
     pub(super) fn settle_half(&self, lies: Lies<'_>) -> Phases {
         let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let (live, parked, next) = (&container.name, &container.names.parked, &container.names.next);
         let wanted = |found: Option<&observed::Container>| {
             found.is_some_and(|found| is_as_desired(container, found) && !namespaces::is_cut_off(found, self.observed))
         };
@@ -543,7 +547,7 @@ impl<'a> Calls<'a> {
             (None, Some(_), Some(_)) if wanted(lies.next) && (self.is_settled() || self.is_doomed(lies.parked)) => {
                 Phases {
                     clear: self.let_go(lies.parked),
-                    start: std::iter::once(step(rename(&next, live))).chain(self.start()).collect(),
+                    start: std::iter::once(step(rename(next, live))).chain(self.start()).collect(),
                     commit: self.commit(lies.parked),
                     ..Phases::default()
                 }
@@ -558,14 +562,14 @@ impl<'a> Calls<'a> {
             },
             (None, Some(_), Some(_)) if wanted(lies.next) => Phases {
                 clear: joined([self.halt(lies.parked).into_iter().collect(), self.unfinished()]),
-                start: joined([vec![step(rename(&next, live)), start()], self.up(), self.still_holds()]),
+                start: joined([vec![step(rename(next, live)), start()], self.up(), self.still_holds()]),
                 commit: joined([self.commit(lies.parked), self.way.keep()]),
                 ..self.back()
             },
             // What is put back only rolls forward: there is nothing better to go back to.
             (None, Some(_), beside) => {
                 let mut order = self.way.return_steps();
-                order.push(step(rename(&parked, live)).commit());
+                order.push(step(rename(parked, live)).commit());
                 order.extend(self.without(beside));
                 Phases { order, start: self.start(), ..Phases::default() }
             }
@@ -576,7 +580,7 @@ impl<'a> Calls<'a> {
                 ..Phases::default()
             },
             (None, None, Some(_)) => {
-                Phases { start: joined([vec![step(rename(&next, live)).commit()], self.start()]), ..Phases::default() }
+                Phases { start: joined([vec![step(rename(next, live)).commit()], self.start()]), ..Phases::default() }
             }
             (_, None, None) => Phases::default(),
         }
@@ -601,12 +605,12 @@ impl<'a> Calls<'a> {
     /// From a newcomer in place to the parked one serving again.
     fn back(&self) -> Phases {
         let container = self.container;
-        let (live, parked, next) = (&container.name, container.parked(), container.next());
+        let (live, parked, next) = (&container.name, &container.names.parked, &container.names.next);
         let (back, forget) = (self.way.return_effect(), self.way.forget());
         Phases {
-            away_of_start: [self.stop_effect()].into_iter().chain(back).chain([rename(live, &next)]).collect(),
-            back_of_start: [rename(&parked, live)].into_iter().chain(forget).chain([self.start_effect()]).collect(),
-            discard: vec![remove_container(&next)],
+            away_of_start: [self.stop_effect()].into_iter().chain(back).chain([rename(live, next)]).collect(),
+            back_of_start: [rename(parked, live)].into_iter().chain(forget).chain([self.start_effect()]).collect(),
+            discard: vec![remove_container(next)],
             ..Phases::default()
         }
     }
@@ -616,7 +620,7 @@ impl<'a> Calls<'a> {
     fn commit(&self, parked: Option<&observed::Container>) -> Vec<Step> {
         let mut steps: Vec<Step> =
             parked.filter(|old| self.is_nameless(old)).map(|old| self.tag(old)).into_iter().collect();
-        steps.push(step(remove_container(&self.container.parked())).commit());
+        steps.push(step(remove_container(&self.container.names.parked)).commit());
         steps.extend(self.superseded.iter().map(|name| step(secret::remove_version(name.clone()))));
         steps
     }
@@ -670,14 +674,16 @@ fn serves(lies: Lies<'_>) -> bool {
 }
 
 /// Containers and their units, found by label and by the units' first line; one without the other too.
-pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    let mut found: std::collections::BTreeMap<Address, Vec<String>> = std::collections::BTreeMap::new();
-    for container in observed.containers.values().filter(|found| labels::belongs_to(&found.labels, stack)) {
-        if let Some(address) = labels::address(&container.labels).filter(|address| address.kind() == "container") {
+pub(super) fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    let mut found: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for container in observed.containers.values() {
+        if let Some(address) =
+            labels::asked_for(&container.labels, ours).filter(|address| address.kind() == "container")
+        {
             found.entry(address).or_default().push(container.name.clone());
         }
     }
-    for (address, path) in unit::owned("container", observed, stack) {
+    for (address, path) in unit::owned("container", observed, ours) {
         let names = found.entry(address).or_default();
         if names.is_empty() {
             names.push(path.display().to_string());
@@ -690,8 +696,8 @@ pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
 pub(super) fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {
     let ours: Vec<&observed::Container> = owned.names.iter().filter_map(|name| observed.containers.get(name)).collect();
     let mut steps = Steps::default();
-    let file =
-        unit::owned("container", observed, &context.stack).into_iter().find(|(address, _)| *address == owned.address);
+    let all = Ours::all(&context.stack);
+    let file = unit::owned("container", observed, all).into_iter().find(|(address, _)| *address == owned.address);
     let unit_name = file.as_ref().and_then(|(_, path)| Some(path.file_name()?.to_str()?.to_owned()));
     steps.main.extend(ours.iter().filter_map(|container| thaw(Some(container))));
     if let Some(unit) = unit_name {

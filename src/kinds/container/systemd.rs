@@ -20,9 +20,9 @@ const STOP_MARGIN: Duration = Duration::from_secs(20);
 
 /// Made once, after everything is linked.
 pub(super) fn unit(container: &Container) -> &Unit {
-    container.unit.get_or_init(|| {
+    container.once.unit.get_or_init(|| {
         let parts = Parts {
-            name: container.unit_name(),
+            name: container.names.unit.clone(),
             address: container.address.clone(),
             spec: spec(container),
             body: body(container),

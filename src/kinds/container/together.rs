@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::observe::{Lies, is_as_desired};
 use super::steps::{Calls, Group, around, is_proven, networks, waits_for};
@@ -146,7 +147,7 @@ pub(super) fn steps(
     observed: &Observed,
     neighbours: &Neighbours<'_>,
 ) -> Vec<Step> {
-    let members: Vec<(&Container, &Difference)> = members
+    let members: Vec<(&Arc<Container>, &Difference)> = members
         .iter()
         .filter_map(|(resource, difference)| {
             let any: &dyn Any = *resource;
@@ -181,7 +182,7 @@ fn is_made(difference: &Difference) -> bool {
 }
 
 /// What the members must agree on.
-fn group(members: &[(&Container, &Difference)], observed: &Observed) -> Group {
+fn group(members: &[(&Arc<Container>, &Difference)], observed: &Observed) -> Group {
     let is_newcomer = |container: &Container| {
         let lies = Lies::of(container, observed);
         (lies.live.is_some() && lies.parked.is_some()).then_some(lies)
@@ -196,7 +197,7 @@ fn group(members: &[(&Container, &Difference)], observed: &Observed) -> Group {
         let comes = lies.live.is_none()
             && lies.parked.is_some()
             && lies.next.is_some_and(|next| is_as_desired(container, next) && !namespaces::is_cut_off(next, observed));
-        (is_made(difference) || comes).then(|| (container.name.clone(), container.next()))
+        (is_made(difference) || comes).then(|| (container.name.clone(), container.names.next.clone()))
     });
     let is_sick = is_sick && !is_past;
     let come_back = members.iter().filter_map(|(container, difference)| {
@@ -234,7 +235,7 @@ fn group(members: &[(&Container, &Difference)], observed: &Observed) -> Group {
 }
 
 /// What goes before anything is made, by name: halves that nobody wants, and whoever lives with one that goes.
-fn cleared(members: &[(&Container, &Difference)], is_sick: bool, observed: &Observed) -> BTreeSet<String> {
+fn cleared(members: &[(&Arc<Container>, &Difference)], is_sick: bool, observed: &Observed) -> BTreeSet<String> {
     let mut cleared = BTreeSet::new();
     for (container, difference) in members {
         let Lies { live, parked, next, .. } = Lies::of(container, observed);

@@ -11,7 +11,7 @@ use super::directory;
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
 use crate::change::{Action, Risk, Steps};
-use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Reading, Resource};
+use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Reading, Resource};
 use crate::diagnostic::Span;
 use crate::observed::{Observed, Query, Seen};
 use crate::stack::forms::{self, Map};
@@ -131,7 +131,7 @@ impl Resource for Database {
 }
 
 /// A database carries no mark of ours.
-fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
+fn owned(_observed: &Observed, _ours: Ours<'_>) -> Vec<Owned> {
     Vec::new()
 }
 

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Steps, step};
-use crate::desired::{Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::desired::{
+    Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource,
+};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Files};
 use crate::observed::{Observed, PathKind, Query, Seen};
@@ -181,7 +183,7 @@ impl Resource for Directory {
 }
 
 /// A directory carries no mark of ours, so none is found without the file.
-fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
+fn owned(_observed: &Observed, _ours: Ours<'_>) -> Vec<Owned> {
     Vec::new()
 }
 

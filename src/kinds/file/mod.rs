@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Severity, Step, Steps, step};
-use crate::desired::{Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::desired::{
+    Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource,
+};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Files};
 use crate::kinds::directory;
@@ -220,7 +222,7 @@ fn missing(file: &File, observed: &Observed) -> Option<Risk> {
 }
 
 /// A file carries no mark of ours, so none is found without the stack file; what was written stays.
-fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
+fn owned(_observed: &Observed, _ours: Ours<'_>) -> Vec<Owned> {
     Vec::new()
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, AttributeChange, Cause, Risk, Severity, Steps, step};
-use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource};
 use crate::diagnostic::Span;
 use crate::effect::{Effect, Podman};
 use crate::observed::{Image as Found, Observed, Query, Seen};
@@ -265,7 +265,7 @@ impl Resource for Image {
 }
 
 /// Images are shared with everything else on the machine: none is ever removed.
-fn owned(_observed: &Observed, _stack: &str) -> Vec<Owned> {
+fn owned(_observed: &Observed, _ours: Ours<'_>) -> Vec<Owned> {
     Vec::new()
 }
 

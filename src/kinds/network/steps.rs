@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Network;
 use crate::change::{Action, Step, Steps, step};
-use crate::desired::{Context, Difference, Neighbours, Owned};
+use crate::desired::{Context, Difference, Neighbours, Ours, Owned};
 use crate::effect::podman::Subnet;
 use crate::effect::{Effect, NetworkCreate, Podman, Systemd};
 use crate::kinds::labels;
@@ -145,12 +145,12 @@ fn as_it_was(network: &observed::Network) -> NetworkCreate {
     }
 }
 
-pub(super) fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    let ours = observed.networks.values().filter(|network| labels::belongs_to(&network.labels, stack));
-    ours.filter_map(|network| {
-        Some(Owned { address: labels::address(&network.labels)?, names: vec![network.name.clone()], part_of: None })
-    })
-    .collect()
+pub(super) fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    let one = |network: &observed::Network| {
+        let address = labels::asked_for(&network.labels, ours)?;
+        Some(Owned { address, names: vec![network.name.clone()], part_of: None })
+    };
+    observed.networks.values().filter_map(one).collect()
 }
 
 pub(super) fn remove(owned: &Owned, _observed: &Observed, _context: &Context) -> Steps {

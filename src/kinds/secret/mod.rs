@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes, Hidden};
 use crate::change::{Action, Risk, Steps, step};
-use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource};
 use crate::diagnostic::Span;
 use crate::effect::{Effect, Podman, SecretCreate, SecretSource};
 use crate::kinds::labels;
@@ -161,7 +161,14 @@ impl Secret {
 
 /// Address of a secret -> the version that a container was made with, as its label tells.
 pub(super) fn versions_of(found: &observed::Container) -> Option<BTreeMap<String, String>> {
-    serde_json::from_value(labels::applied(found)?.get(VERSIONS)?.clone()).ok()
+    #[derive(serde::Deserialize)]
+    struct Found {
+        secret_versions: BTreeMap<String, String>,
+    }
+    // Most have none.
+    found.labels.get(labels::SPEC).filter(|spec| spec.contains(VERSIONS))?;
+    let beside = labels::found::<Found>(&found.labels).map(|found| found.secret_versions);
+    beside.or_else(|| serde_json::from_value(labels::applied(found)?.get(VERSIONS)?.clone()).ok())
 }
 
 /// Takes a version away that nobody needs any more.
@@ -291,15 +298,14 @@ impl Resource for Secret {
     }
 }
 
-fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    owned_of("secret", observed, stack)
+fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    owned_of("secret", observed, ours)
 }
 
-pub(super) fn owned_of(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
-    let ours = observed.secrets.values().filter(|found| labels::belongs_to(&found.labels, stack));
+pub(super) fn owned_of(kind: &str, observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
     let mut names: BTreeMap<Address, Vec<String>> = BTreeMap::new();
-    for found in ours {
-        if let Some(address) = labels::address(&found.labels).filter(|address| address.kind() == kind) {
+    for found in observed.secrets.values() {
+        if let Some(address) = labels::asked_for(&found.labels, ours).filter(|address| address.kind() == kind) {
             names.entry(address).or_default().push(found.name.clone());
         }
     }

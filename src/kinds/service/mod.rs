@@ -42,7 +42,7 @@ pub static KIND: Kind = Kind {
     attributes: attributes::ATTRIBUTES,
     holds_data: false,
     read: Some(spec::read),
-    owned: |observed, stack| unit::owned_by("service", observed, stack),
+    owned: |observed, ours| unit::owned_by("service", observed, ours),
     remove: unit::removal,
     loses: crate::desired::loses_nothing,
 };

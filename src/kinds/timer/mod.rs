@@ -13,7 +13,9 @@ use serde_json::json;
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Steps, step};
-use crate::desired::{Context, Declared, Dependency, Difference, Kind, Liveness, Neighbours, Object, Owned, Resource};
+use crate::desired::{
+    Context, Declared, Dependency, Difference, Kind, Liveness, Neighbours, Object, Ours, Owned, Resource,
+};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Systemd};
 use crate::hand_over;
@@ -222,8 +224,8 @@ impl Resource for Timer {
     }
 }
 
-fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    unit::owned_by("timer", observed, stack)
+fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    unit::owned_by("timer", observed, ours)
 }
 
 fn remove(owned: &Owned, observed: &Observed, context: &Context) -> Steps {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::attributes::{Attributes, digest};
 use crate::change::{Step, Steps, step};
-use crate::desired::{Context, Difference, Owned};
+use crate::desired::{Context, Difference, Ours, Owned};
 use crate::effect::{Effect, Files, Systemd};
 use crate::observed::{Observed, PathInfo, PathKind, Query, Seen};
 use crate::probe::{Probe, Readiness};
@@ -40,6 +40,8 @@ pub const SEARCH_PATH: [&str; 8] = [
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 const MARKER: &str = "# Managed by stackctl: ";
+/// Ends the address in the first line.
+const HASH: &str = " hash=";
 const LAST_APPLIED: &str = "# Last applied: ";
 /// Unit files hold no secrets, and systemd reads them as the user: the mode of `systemctl edit`.
 const UNIT_MODE: u32 = 0o644;
@@ -355,7 +357,7 @@ impl<'a> Managed<'a> {
     pub fn parse(content: &'a str) -> Option<Self> {
         let (first, rest) = content.split_once('\n')?;
         let (stack, words) = first.strip_prefix(MARKER)?.strip_prefix("stack=")?.split_once(" address=")?;
-        let (address, hash) = words.rsplit_once(" hash=")?;
+        let (address, hash) = words.rsplit_once(HASH)?;
         Some(Self { stack, address: address.parse().ok()?, hash, rest })
     }
 
@@ -372,21 +374,25 @@ impl<'a> Managed<'a> {
 }
 
 /// Every unit file of this stack and kind that was seen, for orphans and destroy.
-pub fn owned(kind: &str, observed: &Observed, stack: &str) -> Vec<(Address, PathBuf)> {
-    let begins = format!("{MARKER}stack={stack} address={kind}.");
+pub fn owned(kind: &str, observed: &Observed, ours: Ours<'_>) -> Vec<(Address, PathBuf)> {
+    let begins = format!("{MARKER}stack={} address=", ours.stack);
+    let of_kind = format!("{kind}.");
     let mut found = Vec::new();
     for (path, seen) in observed.paths.iter() {
         let content = seen.present().and_then(|info| info.content.as_deref());
-        let ours = content.filter(|content| content.starts_with(&begins));
-        found.extend(ours.and_then(Managed::parse).map(|managed| (managed.address, path.to_path_buf())));
+        let words =
+            content.and_then(|content| content.strip_prefix(&begins)).filter(|words| words.starts_with(&of_kind));
+        let address = words.and_then(|words| words.lines().next()?.rsplit_once(HASH)).map(|(address, _)| address);
+        let address = address.filter(|address| ours.asks_for(address)).and_then(|address| address.parse().ok());
+        found.extend(address.map(|address| (address, path.to_path_buf())));
     }
     found
 }
 
 /// The same, each with all its files.
-pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
+pub fn owned_by(kind: &str, observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
     let mut found = BTreeMap::<Address, Vec<String>>::new();
-    for (address, path) in owned(kind, observed, stack) {
+    for (address, path) in owned(kind, observed, ours) {
         found.entry(address).or_default().push(path.display().to_string());
     }
     found.into_iter().map(|(address, names)| Owned { address, names, part_of: None }).collect()
@@ -396,7 +402,7 @@ pub fn owned_by(kind: &str, observed: &Observed, stack: &str) -> Vec<Owned> {
 pub fn removal(of: &Owned, observed: &Observed, context: &Context) -> Steps {
     let of_this = |(address, path)| (address == of.address).then_some(path);
     let mut paths: Vec<PathBuf> =
-        owned(of.address.kind(), observed, &context.stack).into_iter().filter_map(of_this).collect();
+        owned(of.address.kind(), observed, Ours::all(&context.stack)).into_iter().filter_map(of_this).collect();
     let is_service = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "service");
     paths.sort_by_key(is_service);
     let starts_alone = paths.len() == 1;

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::address::Address;
 use crate::attributes::Attributes;
 use crate::change::{Action, Risk, Severity, Steps, step};
-use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Owned, Resource};
+use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource};
 use crate::effect::{Effect, Podman, VolumeCreate};
 use crate::kinds::named::Named;
 use crate::kinds::{container, labels};
@@ -157,14 +157,13 @@ impl Volume {
     }
 }
 
-fn owned(observed: &Observed, stack: &str) -> Vec<Owned> {
-    let ours = observed.volumes.values().filter(|volume| labels::belongs_to(&volume.labels, stack));
-    ours.filter_map(|volume| {
+fn owned(observed: &Observed, ours: Ours<'_>) -> Vec<Owned> {
+    let one = |volume: &crate::observed::Volume| {
+        let address = labels::asked_for(&volume.labels, ours)?;
         let place = if volume.mountpoint.is_empty() { volume.name.clone() } else { volume.mountpoint.clone() };
-        let address = labels::address(&volume.labels)?;
         Some(Owned { part_of: container::owner_of_undeclared(&address), address, names: vec![place] })
-    })
-    .collect()
+    };
+    observed.volumes.values().filter_map(one).collect()
 }
 
 /// With what is in it: reached where the user names it, and in no other way.

@@ -82,6 +82,7 @@ impl Real {
             podman: podman.engine,
             manager: systemd.manager,
             containers: Sorted::from(podman.containers).into(),
+            by_list: query.inspect_only.is_some(),
             networks: podman.networks.into(),
             volumes: podman.volumes.into(),
             secrets: podman.secrets,

@@ -102,7 +102,7 @@ fn container(name: &str, command: &[&str]) -> ContainerCreate {
 }
 
 fn create(container: &ContainerCreate) -> Effect {
-    Effect::CreateContainer(Box::new(container.clone()))
+    Effect::CreateContainer(container.clone().into())
 }
 
 fn start(name: &str) -> Effect {

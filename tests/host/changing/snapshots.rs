@@ -408,8 +408,12 @@ fn a_killed_rollback_is_well(bench: &Bench<'_>, case: &str) -> anyhow::Result<()
     let user = bench.user;
     // Renames that it began before it was killed come to their end.
     user.run("while pgrep -u $(id -u) -f 'stackctl snapshot$' >/dev/null; do sleep 0.02; done").ok();
-    let files =
-        user.run(&format!("find data {SHELF} -name webui.db -not -path '*.partial/*' -not -path '*.next/*' 2>/dev/null; true")).ok().stdout;
+    let files = user
+        .run(&format!(
+            "find data {SHELF} -name webui.db -not -path '*.partial/*' -not -path '*.next/*' 2>/dev/null; true"
+        ))
+        .ok()
+        .stdout;
     assert!(files.lines().any(|file| bench.chats(file) == "one,two,three"), "{case}: {files}");
     assert!(files.lines().any(|file| bench.chats(file) == "one,two"), "{case}: {files}");
     let output = user.stackctl(APPLY);

@@ -52,8 +52,9 @@ fn seconds() {
     let Some(size) = size else { return };
     for (what, applied) in [("first", false), ("no-op", true)] {
         let (read, world) = stack(size, applied);
-        let observed = looked_at(&world, &read);
         let once = |_| {
+            // Looked at anew each time: what a plan reads of it, it reads once.
+            let observed = looked_at(&world, &read);
             let begun = Instant::now();
             let plan = pure(&read, &observed, &Options::default());
             assert_eq!((plan.changes.is_empty(), plan.unknown.is_empty()), (applied, true));

@@ -510,6 +510,7 @@ impl World {
             podman: Seen::Present(Engine { version: "5.4.2".to_owned() }),
             manager: Seen::Present(Manager { loaded_at_us: self.loaded_at }),
             containers: self.containers.iter().map(container).collect(),
+            by_list: query.inspect_only.is_some(),
             networks: self.networks.iter().map(network).collect(),
             volumes: self.volumes.iter().map(volume).collect(),
             secrets: self.secrets.iter().map(secret).collect(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::namespaces::Namespaces;
 use super::security::Security;
 use super::settings::Settings;
-use super::{Container, NetworkMode, Restart, UnitDependencies, data, gpu, layer, secrets};
+use super::{Container, NEXT, Names, Once, PARKED, Restart, UnitDependencies, data, gpu, layer, secrets, unit_name};
 use crate::address::Address;
 use crate::desired::{Context, Reading, Resource};
 use crate::diagnostic::Diagnostics;
@@ -40,13 +40,14 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
     let (image, pull, build) = image(&mut map, name, context, places, &|path| files.resolved(path).is_some());
     let limits = parts::limits(&mut map);
     let security = Security::of(&mut map, places);
-    let networks = map.read("networks", forms::attachments);
-    let mode = parts::network_mode(&mut map, networks.is_some());
+    let (mode, networks) = parts::networking(&mut map, name);
+    let (called, names) = called(&mut map, name, context);
     let container = Container {
         address: Address::new("container", name),
         span: key.span,
         context: context.clone(),
-        name: map.read("container_name", container_name).unwrap_or_else(|| format!("{}-{name}", context.stack)),
+        name: called,
+        names,
         image,
         pull,
         build,
@@ -59,8 +60,8 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         ports: map.read("ports", forms::ports).map(parts::ports).unwrap_or_default(),
         expose: map.read("expose", forms::exposed).map(parts::exposed).unwrap_or_default(),
         mounts: parts::mounts(&mut map, places),
-        networks: parts::networks(name, networks, mode.as_ref()),
-        mode: mode.unwrap_or(NetworkMode::Bridge),
+        networks,
+        mode,
         depends_on: map.read("depends_on", forms::depends_on).map(parts::needs).unwrap_or_default(),
         restart: map.read("restart", forms::restart_policy).map_or(Restart::UnlessStopped, Restart::from),
         one_shot: map.read("one_shot", forms::boolean).unwrap_or(false),
@@ -91,12 +92,11 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         boot_waits: Vec::new(),
         siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
-        unit: std::sync::OnceLock::new(),
-        created: std::sync::OnceLock::new(),
+        once: Once::default(),
     };
     parts::one_shot_restarts(&mut map, &container);
     map.finish();
-    vec![Box::new(container)]
+    vec![Box::new(Arc::new(container))]
 }
 
 /// The full reference, and how the image comes here. What is built needs no name, and a short one is the machine's own.
@@ -148,6 +148,14 @@ fn container_name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> 
         return None;
     }
     Some(name)
+}
+
+/// Its name on the machine, and the others that follow from it.
+fn called(map: &mut Map<'_, '_>, name: &str, context: &Context) -> (String, Names) {
+    let called = map.read("container_name", container_name).unwrap_or_else(|| format!("{}-{name}", context.stack));
+    let parked = format!("{called}{PARKED}");
+    let next = format!("{called}{NEXT}");
+    (called, Names { parked, next, unit: unit_name(&context.stack, name) })
 }
 
 /// What two sources of labels or variables give together; the later one wins.

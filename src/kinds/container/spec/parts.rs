@@ -133,13 +133,15 @@ fn convert(mount: forms::Mount, diagnostics: &mut Diagnostics) -> Option<(String
     Some((target, Mount { source, read_only, options, span }))
 }
 
-pub(super) fn network_mode(map: &mut Map<'_, '_>, has_networks: bool) -> Option<NetworkMode> {
+pub(super) fn networking(map: &mut Map<'_, '_>, name: &str) -> (NetworkMode, BTreeMap<String, Attachment>) {
+    let given = map.read("networks", forms::attachments);
     let mode = map.read("network_mode", one_network_mode);
-    if mode.is_some() && has_networks {
+    if mode.is_some() && given.is_some() {
         let span = map.span_of("network_mode");
         map.diagnostics.error(span, "Contradiction", "`network_mode` and `networks` exclude each other");
     }
-    mode
+    let networks = networks(name, given, mode.as_ref());
+    (mode.unwrap_or(NetworkMode::Bridge), networks)
 }
 
 fn one_network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option<NetworkMode> {
@@ -162,7 +164,7 @@ fn one_network_mode(node: &Node, diagnostics: &mut Diagnostics) -> Option<Networ
 }
 
 /// The container's own name is an alias on each of its networks, as in Compose.
-pub(super) fn networks(
+fn networks(
     name: &str,
     given: Option<Vec<forms::Attachment>>,
     mode: Option<&NetworkMode>,
