@@ -103,7 +103,8 @@ const MACHINE: &[&str] = &[
 ];
 
 /// Beginnings of the codes for what another owns, what there is too little of, and what is not there or not as it has to be.
-const CONFLICTS: &[&str] = &["PORT_", "NAME_", "STALE_", "DISK_", "UNIT_", "PATH_", "IMAGE_", "GPU_", "NAMESPACE_"];
+const CONFLICTS: &[&str] =
+    &["PORT_", "NAME_", "STALE_", "DISK_", "UNIT_", "PATH_", "IMAGE_", "GPU_", "NAMESPACE_", "PLAN_"];
 
 /// What a risk that keeps `apply` from starting makes of its exit code: conflicts and the machine are 6, guards of data 4.
 pub fn exit_of(risk: &Risk) -> Exit {
@@ -256,6 +257,7 @@ mod tests {
         for (code, exit) in [
             ("PORT_TAKEN", Exit::Preflight),
             ("NAMESPACE_IN_USE", Exit::Preflight),
+            ("PLAN_CYCLE", Exit::Preflight),
             ("NAME_OWNED_BY_OTHER", Exit::Preflight),
             ("STALE_PREDECESSOR", Exit::Preflight),
             ("DISK_SHORT", Exit::Preflight),
@@ -266,6 +268,7 @@ mod tests {
             ("PATH_NOT_WRITABLE", Exit::Preflight),
             ("VOLUME_UNCHANGEABLE", Exit::Guarded),
             ("DB_EMPTY", Exit::Guarded),
+            ("SECRET_LOST", Exit::Guarded),
             ("EPHEMERAL_DATA", Exit::Guarded),
             ("DATA_ROOT_MOVED", Exit::Guarded),
         ] {

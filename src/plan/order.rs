@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::address::Address;
-use crate::change::{Action, After, Change, Until};
+use crate::change::{Action, After, Change, Risk, Severity, Until};
 use crate::desired::{Condition, Dependency, Liveness, Resource, Resources};
 use crate::effect::{Effect, Podman, Systemd};
 use crate::graph::Graph;
@@ -93,6 +93,8 @@ pub(super) fn pulls_before_stops(changes: &mut Vec<Change>) {
     }
 }
 
+const CYCLE: &str = "PLAN_CYCLE";
+
 /// Each after all that it waits for, else as it was.
 pub(super) fn sort(changes: &mut Vec<Change>) {
     let positions: HashMap<&Address, usize> =
@@ -116,10 +118,30 @@ pub(super) fn sort(changes: &mut Vec<Change>) {
             }
         }
     }
-    // There is no cycle: an edge that would close one is never added.
-    assert_eq!(sorted.len(), changes.len(), "the edges of a plan have no cycle");
+    if sorted.len() < changes.len() {
+        let left: Vec<usize> = (0..changes.len()).filter(|position| unmet[*position] > 0).collect();
+        tell_cycle(changes, &left);
+        sorted.extend(left);
+    }
     let mut left: Vec<Option<Change>> = std::mem::take(changes).into_iter().map(Some).collect();
     changes.extend(sorted.into_iter().filter_map(|position| left[position].take()));
+}
+
+/// An edge that would close a cycle is never added; where one was all the same, nothing is done, and it is told.
+fn tell_cycle(changes: &mut [Change], positions: &[usize]) {
+    let names: Vec<String> = positions.iter().map(|position| changes[*position].address.to_string()).collect();
+    let risk = Risk {
+        code: CYCLE,
+        severity: Severity::Critical,
+        message: format!("each of these waits for another one of them, or for one that does: {}", names.join(", ")),
+        remedies: vec![
+            "This is a fault of stackctl: report it, with what `stackctl plan --format json` prints.".to_owned(),
+        ],
+    };
+    let first = &mut changes[positions[0]];
+    if first.risks.iter().all(|known| known.code != CYCLE) {
+        first.risks.push(risk);
+    }
 }
 
 /// Compose's `service_started` waits for no check; a restart because of another's replace waits for that to have come off.
@@ -163,7 +185,7 @@ pub(super) fn restarts(
 
 #[cfg(test)]
 mod tests {
-    use super::pulls_before_stops;
+    use super::{pulls_before_stops, sort};
     use crate::address::Address;
     use crate::change::{Action, After, Change, Steps, Until, step};
     use crate::effect::{Effect, Podman};
@@ -181,6 +203,23 @@ mod tests {
             },
             after: Vec::new(),
         }
+    }
+
+    #[test]
+    fn those_that_wait_for_each_other_are_told_and_nothing_is_done() {
+        let waits = |name: &str, on: &str| {
+            let on = Address::new("volume", on);
+            Change { after: vec![After { on, until: Until::Done }], ..change("volume", name, Vec::new()) }
+        };
+        let mut changes = vec![waits("a", "b"), waits("b", "a"), change("volume", "free", Vec::new())];
+        sort(&mut changes);
+        sort(&mut changes);
+        let names: Vec<&str> = changes.iter().map(|change| change.address.name()).collect();
+        assert_eq!(names, ["free", "a", "b"]);
+        let risks: Vec<_> = changes.iter().flat_map(|change| &change.risks).collect();
+        assert_eq!(risks.len(), 1);
+        assert_eq!((risks[0].code, risks[0].severity), (super::CYCLE, crate::change::Severity::Critical));
+        assert!(risks[0].message.ends_with("volume.a, volume.b"), "{}", risks[0].message);
     }
 
     #[test]

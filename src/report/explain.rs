@@ -192,6 +192,11 @@ pub const MEANINGS: &[Meaning] = &[
         "A file that holds secrets can be read by others.",
         "Take their rights away with `chmod 600`.",
     ),
+    row(
+        "PLAN_CYCLE",
+        "Changes of this plan wait for each other, so that none of them could ever begin. The stack file is not at fault: a cycle in it is refused when it is read.",
+        "Report it, with the plan as JSON. Until it is mended, `--target` and `--exclude` plan fewer things at once.",
+    ),
     row("PODMAN_TOO_OLD", "This podman lacks what stackctl relies on.", "Install podman 5.0 or newer."),
     row(
         "PODMAN_UNREACHABLE",
@@ -212,6 +217,11 @@ pub const MEANINGS: &[Meaning] = &[
         "PROTECTED",
         "Data that the stack file said `protect: true` of is to be removed by its name. It stays protected when that line is gone, until the file says `protect: false`.",
         "Leave it; or accept it for this run.",
+    ),
+    row(
+        "SECRET_LOST",
+        "A value that was generated once is not among podman's secrets any more. Another one would be another: what was encrypted, signed or registered with the old one would not know it.",
+        "Copy it out of a container that still has it, or let another one be generated with `--accept`.",
     ),
     row(
         "STATEFUL_PATH_NOT_MOUNTED",
