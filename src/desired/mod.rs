@@ -184,6 +184,11 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
         BTreeMap::new()
     }
 
+    /// By its name, where it is one.
+    fn container(&self) -> Option<&str> {
+        None
+    }
+
     /// How dependents and `status` see whether it is up; None for what does not run.
     fn liveness(&self) -> Option<Liveness> {
         None

@@ -1,7 +1,7 @@
 //! Those that live in one another's namespaces change together: none of them can stay where another is made anew. The first of
 //! them in the order of the graph carries the steps of all; the others' rows tell what happens to them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -49,16 +49,13 @@ impl Homes {
             return Self::default();
         }
         let of_resources: BTreeMap<_, _> = resources.keys().filter_map(homes).collect();
-        let hosts: BTreeMap<String, &Address> = resources
-            .iter()
-            .filter(|(_, resource)| resource.liveness().is_some_and(|liveness| liveness.container.is_some()))
-            .map(|(address, resource)| (resource.name_on_machine(), address))
-            .collect();
+        let hosts: HashMap<&str, &Address> =
+            resources.iter().filter_map(|(address, resource)| Some((resource.container()?, address))).collect();
         let is_half = |name: &str| name.match_indices('.').any(|(at, _)| hosts.contains_key(&name[..at]));
         let is_other = |name: &str| !hosts.contains_key(name) && !is_half(name);
         let of_others = tenants.into_iter().filter(|tenant| is_other(&tenant.name)).flat_map(|tenant| {
             let homes = tenant.needs().into_iter().filter_map(|id| observed.containers.with_id(id));
-            let homes = homes.filter_map(|home| hosts.get(&home.name));
+            let homes = homes.filter_map(|home| hosts.get(home.name.as_str()));
             homes.map(|home| (tenant.name.clone(), (*home).clone())).collect::<Vec<_>>()
         });
         let of_others = of_others.collect();

@@ -530,6 +530,10 @@ impl Resource for Arc<Container> {
         facts
     }
 
+    fn container(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn liveness(&self) -> Option<Liveness> {
         Some(Liveness {
             readiness: self.readiness(),

@@ -81,11 +81,16 @@ impl Secret {
         format!("{}.{number}", self.name)
     }
 
+    /// Every version and what else is called as one, whoever made it.
+    fn named_like<'o>(&self, observed: &'o Observed) -> impl Iterator<Item = &'o observed::Secret> {
+        let prefix = format!("{}.", self.name);
+        let from = observed.secrets.range(prefix.clone()..);
+        from.take_while(move |(name, _)| name.starts_with(&prefix)).map(|(_, found)| found)
+    }
+
     /// Ours on the machine, by number.
     fn versions<'o>(&self, observed: &'o Observed) -> BTreeMap<u32, &'o observed::Secret> {
-        let prefix = format!("{}.", self.name);
-        let named = observed.secrets.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
-        let ours = named.map(|(_, found)| found).filter(|found| {
+        let ours = self.named_like(observed).filter(|found| {
             labels::belongs_to(&found.labels, &self.context.stack)
                 && labels::address(&found.labels).as_ref() == Some(&self.address)
         });
@@ -289,6 +294,10 @@ impl Resource for Secret {
                 Some(_) => Vec::new(),
                 None => self.named().not_found(observed),
             };
+        }
+        // Where nobody else has a name like it, none of them can be in the way.
+        if self.named_like(observed).all(|found| !self.named().is_anothers(&found.labels)) {
+            return Vec::new();
         }
         let next = self.name_after(observed, false);
         match observed.secrets.get(&next).filter(|found| self.named().is_anothers(&found.labels)) {
