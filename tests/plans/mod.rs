@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use stackctl::address::Address;
 use stackctl::attributes::Secrets;
 use stackctl::desired::{Context, Desired, resolve};
 use stackctl::diagnostic::Diagnostics;
 use stackctl::graph::Graph;
-use stackctl::kinds;
-use stackctl::observed::{Engine, Manager, Observed, PathInfo, Query, Seen};
+use stackctl::kinds::{self, labels};
+use stackctl::observed::podman::PublishedPort;
+use stackctl::observed::{Container, ContainerState, Engine, Listener, Manager, Observed, PathInfo, Query, Seen, Unit};
 use stackctl::plan::{Inputs, Options, Plan, plan};
 use stackctl::stack::forms::Places;
 use stackctl::stack::source::{Disk, Environment};
@@ -91,4 +93,68 @@ fn the_first_users_stack_is_created_in_the_order_of_its_edges() {
     assert!(at("network.default") < at("container.qdrant"), "{order:#?}");
     assert!(at("directory.~/.local/share/podman-ai-stack/qdrant") < at("container.qdrant"), "{order:#?}");
     assert!(plan.unknown.is_empty(), "{:?}", plan.unknown);
+}
+
+/// A stop that a killed run began goes on without it: podman calls the container exited while its port is not free yet. Whoever else
+/// has the port is told, then too.
+#[test]
+fn a_port_that_is_being_let_go_of_is_nobody_elses() {
+    let files = ["examples/ai-stack/stack.yaml", "examples/ai-stack/stand-ins.yaml"];
+    let (desired, _, context) = resolved(&files);
+    let ollama = &desired.resources[&"container.ollama".parse::<Address>().expect("an address")];
+    let port = ollama.host_ports()[0].port;
+    let (name, unit) = (ollama.name_on_machine(), "podman-local-ai-ollama.service");
+    assert_eq!(ollama.liveness().and_then(|liveness| liveness.unit).as_deref(), Some(unit));
+    let taken = |active: &str, published: u16, pid: Option<u32>| {
+        let container = Container {
+            id: "id".to_owned(),
+            name: name.clone(),
+            labels: labels::ours(&context.stack, ollama.address(), &ollama.attributes(), &BTreeMap::new()),
+            image: String::new(),
+            image_id: String::new(),
+            state: ContainerState::Exited,
+            exit_code: 143,
+            health: None,
+            started_at: String::new(),
+            pid: 0,
+            networks: Vec::new(),
+            ports: vec![PublishedPort {
+                host_ip: "127.0.0.1".to_owned(),
+                host_port: published,
+                container_port: 11434,
+                protocol: "tcp".to_owned(),
+            }],
+            inspect: None,
+            applied: std::sync::OnceLock::new(),
+        };
+        let unit = Unit {
+            name: unit.to_owned(),
+            load: "loaded".to_owned(),
+            active: active.to_owned(),
+            sub: String::new(),
+            details: None,
+        };
+        let listener = Listener {
+            protocol: "tcp".to_owned(),
+            ip: std::net::Ipv4Addr::LOCALHOST.into(),
+            port,
+            uid: 1000,
+            pid,
+            command: None,
+            unit: None,
+            scope: None,
+        };
+        let observed = Observed {
+            containers: [(container.name.clone(), container)].into_iter().collect(),
+            units: [(unit.name.clone(), unit)].into_iter().collect(),
+            listeners: vec![listener],
+            ..untouched(&files)
+        };
+        ollama.conflicts(&observed).iter().any(|risk| risk.code == "PORT_TAKEN")
+    };
+    assert!(!taken("deactivating", port, None));
+    assert!(taken("failed", port, None), "its stop is over");
+    assert!(taken("activating", port, None), "it is started again and again, since somebody has the port");
+    assert!(taken("deactivating", port, Some(7)), "a process that shows itself");
+    assert!(taken("deactivating", port + 1, None), "it has never had it");
 }

@@ -61,6 +61,9 @@ fn name_conflict(found: &observed::Container, container: &Container, observed: &
 /// Is the port held by somebody who is not this container?
 fn port_conflict(container: &Container, port: &Port, observed: &Observed) -> Option<Risk> {
     let listener = blocking(container, port, observed)?;
+    if is_let_go(container, port, listener, observed) {
+        return None;
+    }
     let Port { host_ip, host, container: _, protocol, span: _ } = port;
     let wanted = HostPort { ip: *host_ip, port: *host, protocol: protocol.clone(), span: None };
     Some(port_taken(&wanted, listener, observed, &container.context.stack))
@@ -97,6 +100,14 @@ fn blocking<'o>(container: &Container, port: &Port, observed: &'o Observed) -> O
         })
     };
     observed.listeners.iter().filter(|listener| overlaps(port, listener)).find(foreign)
+}
+
+/// Is its own unit on its way down, and the port held by what does not show who it is, as pasta does not? The stop of a run that was
+/// killed goes on without it, and podman calls the container exited before its port is free.
+fn is_let_go(container: &Container, port: &Port, listener: &Listener, observed: &Observed) -> bool {
+    let stops = observed.units.get(&container.names.unit).is_some_and(|unit| unit.active == "deactivating");
+    let mut own = container.all_names().into_iter().filter_map(|name| observed.containers.get(name));
+    stops && listener.pid.is_none() && listener.command.is_none() && own.any(|found| publishes(found, port))
 }
 
 fn overlaps(port: &Port, listener: &Listener) -> bool {
