@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -111,6 +111,16 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
 
     /// Resources that nobody declares because this one says enough: the image of a container, the directory of a mount.
     fn implies(&self) -> Vec<Box<dyn Resource>> {
+        Vec::new()
+    }
+
+    /// The directory that it declares.
+    fn root(&self) -> Option<&Path> {
+        None
+    }
+
+    /// What of this machine's files it gives to a container.
+    fn mounted(&self) -> Vec<&Path> {
         Vec::new()
     }
 
@@ -281,6 +291,8 @@ pub struct Declared<'a> {
     pub context: &'a Context,
     /// Addresses of all containers, in one place for all of them.
     pub containers: Arc<BTreeSet<Address>>,
+    /// Directories that the file declares, and no container sees into.
+    pub roots: &'a BTreeSet<PathBuf>,
 }
 
 /// What linking may know of a resource.

@@ -1,7 +1,8 @@
 //! RESOLVE: a `Stack` to `Desired`. Every kind reads its section, what is implied is added, names are turned into
 //! addresses, and what only the whole can show is checked. All errors of all kinds are collected; nothing is touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Context, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource, Resources};
@@ -107,10 +108,17 @@ fn link(
     let all: BTreeMap<Address, Known> =
         resources.iter().map(|(address, resource)| (address.clone(), known(resource.as_ref()))).collect();
     let containers = all.keys().filter(|address| address.kind() == "container").cloned().collect();
-    let declared = Declared { resources: &all, inactive, context, containers: Arc::new(containers) };
+    let roots = roots(resources);
+    let declared = Declared { resources: &all, inactive, context, containers: Arc::new(containers), roots: &roots };
     for resource in resources.values_mut() {
         resource.link(&declared, diagnostics);
     }
+}
+
+fn roots(resources: &Growing) -> BTreeSet<PathBuf> {
+    let mounted: BTreeSet<&Path> = resources.values().flat_map(|resource| resource.mounted()).collect();
+    let all = resources.values().filter_map(|resource| resource.root());
+    all.filter(|root| root.ancestors().all(|above| !mounted.contains(above))).map(Path::to_path_buf).collect()
 }
 
 /// No two may claim one host port: a wildcard overlaps every address.

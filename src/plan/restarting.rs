@@ -6,7 +6,7 @@ use super::together::Homes;
 use super::{Inputs, Plan, Unknown, order, preflight};
 use crate::address::Address;
 use crate::change::{Action, Change};
-use crate::desired::{Difference, Resource};
+use crate::desired::{Difference, Resource, Resources};
 use crate::observed::Seen;
 
 /// Dependencies first. Of the whole stack where none is named, and then without what runs once; with those that live in the namespaces
@@ -49,8 +49,26 @@ pub fn restart(inputs: &Inputs<'_>, named: &BTreeSet<Address>) -> Plan {
     }
     order::link(&mut plan.changes, graph, resources, &everything, neighbours.systemd);
     order::sort(&mut plan.changes);
+    let places = places(plan.changes.iter().map(|change| change.address.clone()).collect(), resources);
+    plan.risks.extend(places.iter().flat_map(|address| resources[address].conflicts(observed)));
     plan.risks.extend(preflight::to_destroy(inputs));
     plan
+}
+
+/// Declared directories that these have data in: what is stopped there must be able to start again.
+fn places(mut open: Vec<Address>, resources: &Resources) -> BTreeSet<Address> {
+    let mut known = BTreeSet::new();
+    while let Some(address) = open.pop() {
+        let below = resources.get(&address).into_iter().flat_map(|resource| resource.dependencies());
+        let below = below.map(|dependency| dependency.on).filter(|on| {
+            resources.get(on).is_some_and(|resource| resource.liveness().is_none()) && !known.contains(on)
+        });
+        let below: Vec<Address> = below.collect();
+        known.extend(below.iter().cloned());
+        open.extend(below);
+    }
+    known.retain(|address| resources[address].root().is_some());
+    known
 }
 
 /// Of the plan that `apply` would make after that: what is still down of what was restarted.

@@ -51,7 +51,8 @@ pub const MEANINGS: &[Meaning] = &[
     row(
         "DATA_ROOT_IDENTITY_CHANGED",
         "Under the path of something that must survive lies another directory than at the last good reading. It was moved, restored, or \
-         removed and made anew. What is in it may look whole and be new.",
+         removed and made anew. What is in it may look whole and be new. A declared directory is known by its file `.stackctl-id`: without it, \
+         its disk is perhaps not mounted, and units that have data below it do not start.",
         "Find the old directory: where it was moved to, or a copy. Put it back; or accept the new one once.",
     ),
     row(

@@ -27,6 +27,7 @@ mod pulling;
 mod quarantine;
 mod renaming;
 mod restarting;
+mod roots;
 mod secrets;
 mod sharing;
 mod snapshots;

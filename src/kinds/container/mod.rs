@@ -27,7 +27,7 @@ mod together;
 mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -142,6 +142,8 @@ pub struct Container {
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
     unit_dependencies: UnitDependencies,
+    /// Declared directories above its data, without whose file it does not start; filled by linking.
+    roots: BTreeSet<PathBuf>,
     /// All containers of the file; filled by linking.
     siblings: Arc<BTreeSet<Address>>,
     once: Once,
@@ -307,6 +309,11 @@ pub(super) struct UnitDependencies {
     pub(super) wants: Vec<String>,
 }
 
+/// The nearest above it.
+fn root(path: &Path, roots: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+    path.ancestors().find(|above| roots.contains(*above)).map(Path::to_path_buf)
+}
+
 fn unit_name(stack: &str, name: &str) -> String {
     format!("podman-{stack}-{name}.service")
 }
@@ -315,6 +322,14 @@ impl Container {
     /// Every name that it goes by on the machine: in service, parked, and not yet in service.
     fn all_names(&self) -> [&str; 3] {
         [&self.name, &self.names.parked, &self.names.next]
+    }
+
+    /// Sources of its mounts on this machine.
+    fn binds(&self) -> impl Iterator<Item = &Path> {
+        self.mounts.values().filter_map(|mount| match &mount.source {
+            MountSource::Bind(source) => Some(source.as_path()),
+            MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => None,
+        })
     }
 
     /// The unit of the name that it had before.
@@ -410,8 +425,13 @@ impl Resource for Arc<Container> {
         implied
     }
 
+    fn mounted(&self) -> Vec<&Path> {
+        self.binds().collect()
+    }
+
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
         let container = Arc::make_mut(self);
+        container.roots = container.binds().filter_map(|source| root(source, declared.roots)).collect();
         spec::link(container, declared, diagnostics);
         data::check(container, diagnostics);
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Condition, Container, NEXT, Needs, PARKED, Restart, snapshot};
 use crate::attributes::Attributes;
 use crate::effect::there;
+use crate::kinds::directory;
 use crate::kinds::unit::{BootWait, Parts, SEARCH_PATH, Unit, host_check, line_value};
 use crate::probe::Probe;
 
@@ -84,6 +85,10 @@ fn body(container: &Container) -> String {
     // As long as data is on its way back to it, it does not start on half of it.
     if let Some(hold) = snapshot::hold(container) {
         line(&format!("ConditionPathExists=!{}", line_value(&hold.display().to_string())));
+    }
+    // Where its disk is not mounted, it does not begin anew on the empty place.
+    for root in &container.roots {
+        line(&format!("AssertPathExists={}", line_value(&directory::id_path(root).display().to_string())));
     }
     if let Restart::OnFailure(Some(tries)) = container.restart {
         line(&format!("StartLimitBurst={}", tries.saturating_add(1)));

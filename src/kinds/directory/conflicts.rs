@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::{Directory, Origin};
+use super::{Directory, IDENTITY, Origin};
 use crate::change::{Risk, Severity};
+use crate::kinds::contract;
 use crate::observed::{Container, Observed, PathInfo, PathKind, Seen};
 
 pub(super) fn find(directory: &Directory, observed: &Observed) -> Vec<Risk> {
@@ -20,7 +21,9 @@ pub(super) fn find(directory: &Directory, observed: &Observed) -> Vec<Risk> {
                 ),
                 vec![format!("Let its owner change it, or write the mode that it has: `mode: \"{:04o}\"`.", info.mode)],
             )],
-            PathKind::Directory | PathKind::Symlink { resolves_to_directory: true, .. } => Vec::new(),
+            PathKind::Directory | PathKind::Symlink { resolves_to_directory: true, .. } => {
+                contract::weighed(&directory.address, without_id(directory, info, observed), observed)
+            }
             // A single file may be mounted too.
             PathKind::File | PathKind::Symlink { .. } | PathKind::Other if directory.origin != Origin::Declared => {
                 Vec::new()
@@ -44,6 +47,34 @@ pub(super) fn find(directory: &Directory, observed: &Observed) -> Vec<Risk> {
             .collect(),
         None => Vec::new(),
     }
+}
+
+/// It has had its file, and is without it: it is another one. Or it cannot get it.
+fn without_id(directory: &Directory, info: &PathInfo, observed: &Observed) -> Option<Risk> {
+    if !directory.is_root || directory.has_id(observed) != Some(false) {
+        return None;
+    }
+    let (path, id) = (directory.path.display(), directory.id_path());
+    if observed.facts.get(IDENTITY, &directory.address).is_some() {
+        return Some(critical(
+            "DATA_ROOT_IDENTITY_CHANGED",
+            format!(
+                "{path} is not the directory that it was: {} is not there; its disk may not be mounted",
+                id.display()
+            ),
+            vec!["Mount what belongs there, or bring back what was moved away.".to_owned()],
+        ));
+    }
+    (!info.writable && matches!(info.kind, PathKind::Directory)).then(|| {
+        critical(
+            "PATH_NOT_WRITABLE",
+            format!("{} cannot be made: {path} is not writable", id.display()),
+            vec![
+                "Give yourself the right to write there, or let whoever may make that file, empty:".to_owned(),
+                format!("  sudo touch {}", id.display()),
+            ],
+        )
+    })
 }
 
 const RIGHTS: &str = "Give yourself the right to write there, or write another path.";

@@ -6,19 +6,27 @@ mod attributes;
 mod conflicts;
 mod spec;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::attributes::Attributes;
-use crate::change::{Action, Risk, Steps, step};
+use crate::change::{Action, Risk, Step, Steps, step};
 use crate::desired::{
     Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource,
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Files};
 use crate::observed::{Observed, PathKind, Query, Seen};
+
+/// The row of the file [`ID`], and the fact that it was there.
+const IDENTITY: &str = "identity";
+/// Lies in each declared directory that no container sees into: where its disk is not mounted, it is missing, and no unit starts on
+/// what lies there instead.
+const ID: &str = ".stackctl-id";
+const ID_MODE: u32 = 0o600;
 
 /// Private: what lies there is the user's chats and keys.
 const DEFAULT_MODE: u32 = 0o700;
@@ -56,7 +64,38 @@ pub struct Directory {
     /// The nearest directory above that is a resource too.
     above: Option<Address>,
     protect: Option<bool>,
+    /// Has it the file [`ID`]? Filled by linking.
+    is_root: bool,
     span: Option<Span>,
+}
+
+impl Directory {
+    fn id_path(&self) -> PathBuf {
+        id_path(&self.path)
+    }
+
+    /// None where it cannot be told.
+    fn has_id(&self, observed: &Observed) -> Option<bool> {
+        match observed.paths.get(&self.id_path())? {
+            Seen::Present(_) => Some(true),
+            Seen::Absent => Some(false),
+            Seen::Unknown(_) => None,
+        }
+    }
+
+    fn write_id(&self) -> Step {
+        let path = self.id_path();
+        let content = format!(
+            "# Made by stackctl for {}: containers that have data below this directory start only where this file is.\n",
+            self.address
+        );
+        step(Effect::Files(Files::Write { path: path.clone(), content, mode: ID_MODE }))
+            .undo(Effect::Files(Files::Remove { path }))
+    }
+}
+
+pub(super) fn id_path(directory: &Path) -> PathBuf {
+    directory.join(ID)
 }
 
 /// Paths below the home directory are written with `~`, so that both spellings are one resource.
@@ -78,6 +117,7 @@ pub fn implied(path: &Path, home: &Path, span: Span) -> Directory {
         origin: Origin::MustExist,
         protect: None,
         above: None,
+        is_root: false,
         span: Some(span),
     }
 }
@@ -92,10 +132,13 @@ impl Resource for Directory {
     }
 
     fn attributes(&self) -> Attributes {
-        let Directory { address: _, path: _, mode, origin: _, above: _, protect: _, span: _ } = self;
+        let Directory { address: _, path: _, mode, origin: _, above: _, protect: _, is_root, span: _ } = self;
         let mut attributes = Attributes::default();
         if let Some(mode) = mode {
             attributes.set("mode", octal(*mode));
+        }
+        if *is_root {
+            attributes.set(IDENTITY, true);
         }
         attributes
     }
@@ -105,7 +148,12 @@ impl Resource for Directory {
         self.above.iter().map(above).collect()
     }
 
+    fn root(&self) -> Option<&Path> {
+        (self.origin == Origin::Declared).then_some(&self.path)
+    }
+
     fn link(&mut self, declared: &Declared<'_>, _diagnostics: &mut Diagnostics) {
+        self.is_root = declared.roots.contains(&self.path);
         let home = &declared.context.home;
         let file = Address::new("file", self.address.name());
         if self.origin == Origin::MustExist && declared.resources.contains_key(&file) {
@@ -126,6 +174,7 @@ impl Resource for Directory {
 
     fn query(&self, query: &mut Query) {
         query.paths.extend(self.path.ancestors().map(Path::to_path_buf));
+        query.paths.extend(self.is_root.then(|| self.id_path()));
     }
 
     fn seen(&self, observed: &Observed) -> Seen<Object> {
@@ -144,6 +193,9 @@ impl Resource for Directory {
             // A symlinked root is legal and stays as it is; other things are conflicts, not differences.
             PathKind::Symlink { .. } | PathKind::File | PathKind::Other => attributes = self.attributes(),
         }
+        if self.is_root {
+            attributes.set(IDENTITY, self.has_id(observed).unwrap_or(true));
+        }
         Seen::Present(Object { attributes, last_applied: None })
     }
 
@@ -153,16 +205,26 @@ impl Resource for Directory {
 
     fn steps(&self, difference: &Difference, observed: &Observed, _neighbours: &Neighbours<'_>) -> Steps {
         let path = self.path.clone();
-        let main = if difference.action == Action::Create {
+        let is_created = difference.action == Action::Create;
+        let mut main = Vec::new();
+        if is_created {
             let create = Files::CreateDirectory { path: path.clone(), mode: self.mode.unwrap_or(DEFAULT_MODE) };
-            vec![step(Effect::Files(create)).undo(Effect::Files(Files::RemoveEmptyDirectory { path }))]
-        } else {
+            main.push(step(Effect::Files(create)).undo(Effect::Files(Files::RemoveEmptyDirectory { path })));
+        } else if difference.has("mode") {
             let set = |mode| Effect::Files(Files::SetMode { path: path.clone(), mode });
             let before = observed.paths.get(&self.path).and_then(Seen::present).map(|info| info.mode);
             let step = step(set(self.mode.unwrap_or(DEFAULT_MODE)));
-            vec![before.into_iter().fold(step, |step, before| step.undo(set(before)))]
-        };
+            main.push(before.into_iter().fold(step, |step, before| step.undo(set(before))));
+        }
+        if self.is_root && (is_created || difference.has(IDENTITY)) {
+            main.push(self.write_id());
+        }
         Steps { main, ..Steps::default() }
+    }
+
+    fn facts(&self, observed: &Observed) -> BTreeMap<&'static str, Value> {
+        let has_id = self.is_root && self.has_id(observed) == Some(true);
+        has_id.then_some((IDENTITY, Value::Bool(true))).into_iter().collect()
     }
 
     fn name_on_machine(&self) -> String {

@@ -37,6 +37,7 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
                 origin: Origin::Declared,
                 protect,
                 above: None,
+                is_root: false,
                 span: Some(span),
             })
         })

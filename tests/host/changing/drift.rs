@@ -345,7 +345,7 @@ fn a_drop_in_is_named_and_stays() -> anyhow::Result<()> {
 #[test]
 fn directories_and_volumes() -> anyhow::Result<()> {
     let stack = Stack::converged(&Host::get()?, "drift-places")?;
-    stack.heals("rmdir spare", &[("directory.~/spare", "create", &["exists"])], Kept::Nothing);
+    stack.heals("rm -r spare", &[("directory.~/spare", "create", &["exists"])], Kept::Nothing);
     stack.heals("chmod 755 spare", &[("directory.~/spare", "update", &["mode"])], Kept::Whole);
     assert_eq!(stack.user.run("stat -c %a spare").ok().line(), "700");
     stack.heals("podman volume rm STACK_unused", &[("volume.unused", "create", &["exists"])], Kept::Nothing);

@@ -79,6 +79,7 @@ pub(crate) struct World {
     now: u64,
 }
 
+const ASSERT: &str = "AssertPathExists=";
 const UNITS: &str = "/home/u/.config/systemd/user";
 
 fn failure(kind: FailureKind, words: &str) -> Result<(), Failure> {
@@ -200,6 +201,12 @@ impl World {
             self.services.entry(unit.to_owned()).or_insert(self.now);
             return Ok(());
         };
+        let file = self.files.get(&Path::new(UNITS).join(unit));
+        let asserted = file.into_iter().flat_map(|file| file.text.lines()).filter_map(|line| line.strip_prefix(ASSERT));
+        let is_up = self.containers.get(&live).is_some_and(|found| found.running);
+        if !is_up && asserted.into_iter().any(|path| !self.files.contains_key(Path::new(path))) {
+            return failure(FailureKind::NotUp, "an assertion does not hold");
+        }
         if !self.containers.contains_key(&live) {
             let needs = self.containers.get(&format!("{live}.parked")).map(|found| found.needs.clone());
             let is_next = self
