@@ -24,6 +24,8 @@ pub struct Query {
     pub inspect_only: Option<BTreeSet<String>>,
     /// Every container on the machine, whoever owns it (who holds a port or a network).
     pub all_containers: bool,
+    /// And what they have mounted: each is inspected.
+    pub all_mounts: bool,
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
     /// By name, with their versions, beside this stack's own.

@@ -225,6 +225,11 @@ pub const MEANINGS: &[Meaning] = &[
         "Copy it out of a container that still has it, or let another one be generated with `--accept`.",
     ),
     row(
+        "STALE_PREDECESSOR",
+        "A container of somebody else's that does not run has the same data mounted: what ran it before, as often as not. Started again, by hand or by a unit at boot, it would write to the same files.",
+        "Remove that container, or its unit, where it was made. What it has mounted stays.",
+    ),
+    row(
         "STATEFUL_PATH_NOT_MOUNTED",
         "A program has a database open where nothing is mounted, or its image says that a path holds state and the stack file mounts \
          nothing there.",

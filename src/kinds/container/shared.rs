@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::{Container, data};
 use crate::change::{Risk, Severity};
+use crate::hand_over::{self, HandOver};
 use crate::kinds::labels;
 use crate::observed::data::Writer;
 use crate::observed::{self, Observed, Query};
 
 pub(super) fn query(container: &Container, observed: &Observed, query: &mut Query) {
-    query.writers.extend(data::files(container, observed));
+    let files = data::files(container, observed);
+    query.all_mounts |= !files.is_empty();
+    query.writers.extend(files);
 }
 
 pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
@@ -22,7 +25,12 @@ pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
     let mut risks = Vec::new();
     for path in data::files(container, observed) {
         for other in others(container, &path, observed) {
-            risks.push(risk(Severity::Warning, &path, format!("may be written to by the container {other} too")));
+            let name = &other.name;
+            if other.is_running() {
+                risks.push(risk(Severity::Warning, &path, format!("may be written to by the container {name} too")));
+            } else if !labels::belongs_to(&other.labels, &container.context.stack) {
+                risks.push(predecessor(container, &path, other));
+            }
         }
         for writer in
             observed.writers.get(&path).into_iter().flatten().filter(|writer| !is_own(writer, container, observed))
@@ -37,9 +45,13 @@ pub(super) fn risks(container: &Container, observed: &Observed) -> Vec<Risk> {
     risks
 }
 
-/// Running ones that were inspected, with a mount over the path that may be written to.
-fn others(container: &Container, path: &Path, observed: &Observed) -> Vec<String> {
-    let may_write = |found: &&observed::Container| {
+/// Those that were inspected, with a mount over the path that may be written to.
+fn others<'o>(
+    container: &Container,
+    path: &Path,
+    observed: &'o Observed,
+) -> impl Iterator<Item = &'o observed::Container> {
+    let may_write = move |found: &&observed::Container| {
         let mounts = found.inspect.as_ref().and_then(|inspect| inspect["Mounts"].as_array());
         mounts.into_iter().flatten().any(|mount| {
             let source = mount["Source"].as_str().map(PathBuf::from);
@@ -47,8 +59,27 @@ fn others(container: &Container, path: &Path, observed: &Observed) -> Vec<String
         })
     };
     let is_own = |found: &&observed::Container| labels::address(&found.labels).as_ref() == Some(&container.address);
-    let running = observed.containers.values().filter(|found| found.is_running() && !is_own(found));
-    running.filter(may_write).map(|found| found.name.clone()).collect()
+    observed.containers.values().filter(move |found| !is_own(found)).filter(may_write)
+}
+
+/// Somebody else's that is down: an earlier way to run the same, as often as not.
+fn predecessor(container: &Container, path: &Path, other: &observed::Container) -> Risk {
+    let name = &other.name;
+    let owner = labels::owner("container", name, &other.labels, Some(HandOver::RemoveContainer(name.clone())));
+    Risk {
+        code: "STALE_PREDECESSOR",
+        severity: Severity::Warning,
+        message: format!(
+            "{}: the container {name} has {} mounted too ({}); it is down, and started again it would write there beside this one",
+            container.address,
+            path.display(),
+            owner.who
+        ),
+        remedies: hand_over::remedies(
+            "Let it go, where nobody needs it any more; what it has mounted is kept:",
+            &owner.hand_over,
+        ),
+    }
 }
 
 /// In the unit of this container, or in the control group that podman made for it where there is none.

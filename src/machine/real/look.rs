@@ -332,12 +332,13 @@ fn blind_podman(query: &Query, failure: &Failure, installed: bool) -> OfPodman {
 /// half of a replace, is inspected as well: whom it lives with, the list does not tell.
 async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, Container>, Failure> {
     let names = query.inspect_only.as_ref().unwrap_or(&query.containers);
-    let of_all = query.all_containers || query.inspect_only.is_some();
+    let of_all = query.all_containers || query.all_mounts || query.inspect_only.is_some();
     let inspects = bounded(names.iter().map(|name| async move { (name, podman.inspect(name).await) }));
     let (listed, inspected): (_, Vec<_>) =
         tokio::join!(podman.list((!of_all).then_some(query.stack.as_str())), inspects);
     let is_wanted = |found: &Container| {
         query.all_containers
+            || query.all_mounts
             || found.labels.get(STACK_LABEL) == Some(&query.stack)
             || query.containers.contains(&found.name)
     };
@@ -345,7 +346,7 @@ async fn containers(podman: &Podman, query: &Query) -> Result<BTreeMap<String, C
     let mut containers: BTreeMap<String, Container> =
         listed.map(|container| (container.name.clone(), container)).collect();
     let is_extra = |found: &&Container| {
-        found.labels.get(STACK_LABEL) == Some(&query.stack)
+        (query.all_mounts || found.labels.get(STACK_LABEL) == Some(&query.stack))
             && !query.containers.contains(&found.name)
             && !names.contains(&found.name)
     };

@@ -245,6 +245,16 @@ fn another_program_that_writes_there_is_told_by_its_name() -> anyhow::Result<()>
     user.write("stack.yaml", format!("{stack}{}", other.replace(":/srv", ":/srv:ro")))?;
     user.stackctl(&["apply", "-y"]).ok();
     bench.is_in_sync();
+
+    // What ran it before, and was never taken away.
+    user.run("podman create --name before --label com.docker.compose.project=old -v ~/data:/data localhost/webui:1")
+        .ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    for words in ["STALE_PREDECESSOR (warning)", "the container before", "compose project old"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    user.run("podman rm before; podman create --name reads -v ~/data:/data:ro localhost/webui:1").ok();
+    bench.is_in_sync();
     Ok(())
 }
 
