@@ -186,7 +186,7 @@ directory.~/data: created
 --- exit 0
 ";
     check(&session.shown(&["apply", "-y"]), expected);
-    std::fs::remove_dir(session.home.join("data")).expect("an empty directory");
+    std::fs::remove_dir_all(session.home.join("data")).expect("a directory");
     let quiet = session.shown(&["apply", "-y", "--quiet"]);
     assert!(quiet.ends_with("says.\n--- exit 0\n") && !quiet.contains("stderr"), "{quiet}");
 }
