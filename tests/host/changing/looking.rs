@@ -62,7 +62,7 @@ fn looking_at_what_is_missing_changes_nothing() -> anyhow::Result<()> {
         "rm .config/systemd/user/aidb.service .config/systemd/user/default.target.wants/podman-local-ai-qdrant.service",
     )
     .ok();
-    user.run("chmod 755 .local/share/aidb && rmdir .local/share/aidb/cache && podman rm -f -t 1 local-ai-mindsdb").ok();
+    user.run("chmod 755 .local/share/aidb && rm -r .local/share/aidb/cache && podman rm -f -t 1 local-ai-mindsdb").ok();
     // Servers write as long as they run.
     user.run("podman stop -t 1 local-ai-open-webui local-ai-qdrant local-ai-ollama").ok();
     user.run("systemctl --user stop 'podman-local-ai-*'").ok();
