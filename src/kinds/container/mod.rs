@@ -142,8 +142,6 @@ pub struct Container {
     boot_waits: Vec<BootWait>,
     /// Does anybody wait for its completion? Then it is a one-shot; filled by linking.
     unit_dependencies: UnitDependencies,
-    /// Declared directories above its data, without whose file it does not start; filled by linking.
-    roots: BTreeSet<PathBuf>,
     /// All containers of the file; filled by linking.
     siblings: Arc<BTreeSet<Address>>,
     once: Once,
@@ -152,6 +150,8 @@ pub struct Container {
 /// What is made of it once, after everything is linked, since it is asked for again and again.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Once {
+    /// Declared directories above its data, without whose file it does not start.
+    roots: BTreeSet<PathBuf>,
     /// See [`systemd::unit`].
     unit: OnceLock<Unit>,
     /// See [`attributes::created_with`].
@@ -431,8 +431,8 @@ impl Resource for Arc<Container> {
 
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
         let container = Arc::make_mut(self);
-        container.roots = container.binds().filter_map(|source| root(source, declared.roots)).collect();
         spec::link(container, declared, diagnostics);
+        container.once.roots = container.binds().filter_map(|source| root(source, declared.roots)).collect();
         data::check(container, diagnostics);
     }
 

@@ -87,7 +87,7 @@ fn body(container: &Container) -> String {
         line(&format!("ConditionPathExists=!{}", line_value(&hold.display().to_string())));
     }
     // Where its disk is not mounted, it does not begin anew on the empty place.
-    for root in &container.roots {
+    for root in &container.once.roots {
         line(&format!("AssertPathExists={}", line_value(&directory::id_path(root).display().to_string())));
     }
     if let Restart::OnFailure(Some(tries)) = container.restart {

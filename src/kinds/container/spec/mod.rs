@@ -4,7 +4,7 @@ mod keys;
 mod link;
 mod parts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,7 +90,6 @@ pub(super) fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box
         ephemeral: layer::read(&mut map),
         was: map.read("renamed_from", forms::word).map(|old| Address::new("container", old)),
         boot_waits: Vec::new(),
-        roots: BTreeSet::new(),
         siblings: Arc::default(),
         unit_dependencies: UnitDependencies::default(),
         once: Once::default(),
