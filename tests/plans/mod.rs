@@ -158,3 +158,18 @@ fn a_port_that_is_being_let_go_of_is_nobody_elses() {
     assert!(taken("deactivating", port, Some(7)), "a process that shows itself");
     assert!(taken("deactivating", port + 1, None), "it has never had it");
 }
+
+/// By its file a directory is known from the empty place where its disk is not mounted: each that no container sees into, and that its
+/// owner may write to.
+#[test]
+fn declared_directories_have_a_file_by_which_they_are_known() {
+    let file = std::env::temp_dir().join(format!("stackctl-roots-{}.yaml", std::process::id()));
+    let stack = "version: 1\nstack: s\ndirectories:\n  /srv/disk: { children: [web, web/below, plain] }\n  /srv/closed: { mode: \"0555\" }\n\
+                 containers: { web: { image: x, volumes: [\"/srv/disk/web:/data\"] } }\n";
+    std::fs::write(&file, stack).expect("a file");
+    let (desired, ..) = resolved(&[file.to_str().expect("text")]);
+    std::fs::remove_file(&file).expect("it is there");
+    let known = desired.resources.values().filter(|resource| resource.attributes().get("identity").is_some());
+    let known: Vec<&str> = known.map(|resource| resource.address().name()).collect();
+    assert_eq!(known, ["/srv/disk", "/srv/disk/plain"]);
+}

@@ -149,7 +149,9 @@ impl Resource for Directory {
     }
 
     fn root(&self) -> Option<&Path> {
-        (self.origin == Origin::Declared).then_some(&self.path)
+        // One that its owner may not write to gets no file.
+        let takes_it = self.mode.is_none_or(|mode| mode & 0o200 != 0);
+        (self.origin == Origin::Declared && takes_it).then_some(&self.path)
     }
 
     fn link(&mut self, declared: &Declared<'_>, _diagnostics: &mut Diagnostics) {
