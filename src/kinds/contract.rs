@@ -27,9 +27,13 @@ const SHRUNK_BELOW: u64 = 2;
 /// The first is a container's alone, the last a database's.
 const ALL_KEYS: &[Described] = &[
     key("path", Form::Text, "In the container, on a bind mount or a volume"),
-    key("engine", Form::OneOf(&["sqlite", "dir"]), "A SQLite database, or a directory that is not to be empty"),
-    key("min_tables", Form::Integer, "It has at least so many tables"),
-    key("tables", TEXTS, "It has these tables"),
+    key(
+        "engine",
+        Form::OneOf(ENGINES),
+        "A SQLite database, the data directory of a PostgreSQL, the storage of a Qdrant, or any directory that is not to be empty",
+    ),
+    key("min_tables", Form::Integer, "It has at least so many tables, or collections of a Qdrant"),
+    key("tables", TEXTS, "It has these tables, or collections of a Qdrant"),
     key("min_rows", Form::Integer, "All tables together have at least so many rows"),
     key(
         "must_exist",
@@ -54,6 +58,7 @@ const ALL_KEYS: &[Described] = &[
 pub(super) const KEYS_IN_CONTAINER: &[Described] = ALL_KEYS.split_at(ALL_KEYS.len() - 1).0;
 pub(super) const KEYS_ON_HOST: &[Described] = ALL_KEYS.split_at(1).1;
 
+const ENGINES: &[&str] = &["sqlite", "postgres", "qdrant", "dir"];
 /// As SQLite calls its checks.
 const INTEGRITY: &[&str] = &["quick", "full"];
 const WHEN_HOLLOW: &[&str] = &["refuse", "quarantine"];
@@ -102,7 +107,7 @@ impl Contract {
 /// The keys of a contract; the map may have more.
 pub(super) fn read(map: &mut Map<'_, '_>, path: Option<String>, span: Span) -> Option<Contract> {
     let engine =
-        map.require("engine", "sqlite", |node, diagnostics| forms::one_of(&["sqlite", "dir"], node, diagnostics));
+        map.require("engine", "sqlite", |node, diagnostics| forms::one_of(ENGINES, node, diagnostics)).map(engine_of);
     let mut count = |key| {
         let given: Option<i64> = map.read(key, |node, diagnostics| forms::integer_in(0..=i64::MAX, node, diagnostics));
         given.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
@@ -111,24 +116,35 @@ pub(super) fn read(map: &mut Map<'_, '_>, path: Option<String>, span: Span) -> O
     let tables = map.read("tables", forms::list_of_text).unwrap_or_default();
     let must_exist = map.read("must_exist", forms::boolean).unwrap_or_default();
     let when_hollow = map.read("when_hollow", |node, diagnostics| forms::one_of(WHEN_HOLLOW, node, diagnostics));
-    if engine == Some("dir") && when_hollow == Some("quarantine") {
+    let is_directory = engine.is_some_and(Engine::is_directory);
+    if is_directory && when_hollow == Some("quarantine") {
         map.diagnostics.error(span, "Contradiction", "a directory is not set aside: it is what is mounted");
     }
-    if engine == Some("dir") && (min_tables > 0 || min_rows > 0 || !tables.is_empty()) {
-        map.diagnostics.error(span, "Contradiction", "a directory has no tables and no rows");
+    let has_names = min_tables > 0 || !tables.is_empty();
+    let asked = match engine {
+        Some(Engine::Dir | Engine::Text) if has_names || min_rows > 0 => Some("a directory has no tables and no rows"),
+        Some(Engine::Postgres) if has_names || min_rows > 0 => Some(
+            "only a PostgreSQL that runs can tell its tables and rows: from its files, no more is known than what is lost",
+        ),
+        Some(Engine::Qdrant) if min_rows > 0 => {
+            Some("only a Qdrant that runs can tell how many points a collection has")
+        }
+        _ => None,
+    };
+    if let Some(detail) = asked {
+        map.diagnostics.error(span, "Contradiction", detail);
     }
     let integrity = map.read("integrity", |node, diagnostics| forms::one_of(INTEGRITY, node, diagnostics));
     let owner = map.read("owner", owner);
     let mode = map.read("mode", forms::mode);
-    if engine == Some("dir") && integrity.is_some() {
+    if is_directory && integrity.is_some() {
         map.diagnostics.error(span, "Contradiction", "a directory has no pages to check");
     }
-    let engine = if engine? == "dir" { Engine::Dir } else { Engine::Sqlite };
     let is_quarantined = when_hollow == Some("quarantine");
     let integrity = integrity.map(|word| if word == "full" { Check::Full } else { Check::Quick });
     Some(Contract {
         path: path?,
-        engine,
+        engine: engine?,
         min_tables,
         tables,
         min_rows,
@@ -139,6 +155,15 @@ pub(super) fn read(map: &mut Map<'_, '_>, path: Option<String>, span: Span) -> O
         mode,
         span,
     })
+}
+
+fn engine_of(word: &str) -> Engine {
+    match word {
+        "postgres" => Engine::Postgres,
+        "qdrant" => Engine::Qdrant,
+        "dir" => Engine::Dir,
+        _ => Engine::Sqlite,
+    }
 }
 
 fn owner(node: &Node, diagnostics: &mut Diagnostics) -> Option<(u32, Option<u32>)> {
@@ -266,7 +291,8 @@ impl Held<'_> {
         let Self { address, name: _, contract, place } = self;
         let Some(reading) = observed.data.get(place) else { return Vec::new() };
         let before = self.last_good(observed);
-        let had = before.as_ref().map(had).unwrap_or_default();
+        let words = Words::of(contract.engine);
+        let had = before.as_ref().map(|before| words.had(before)).unwrap_or_default();
         let risk = |code, severity, what: String| Risk {
             code,
             severity,
@@ -297,8 +323,10 @@ impl Held<'_> {
                 vec![risk("DB_MISSING", Severity::Critical, format!("is not there{had}"))]
             }
             (State::Absent, _) => Vec::new(),
-            (State::NoTables, Engine::Dir) if !contract.must_exist && before.is_none() => Vec::new(),
-            (State::NoTables, Engine::Dir) => {
+            (State::NoTables, engine) if engine.is_directory() && !contract.must_exist && before.is_none() => {
+                Vec::new()
+            }
+            (State::NoTables, Engine::Dir | Engine::Postgres | Engine::Qdrant) => {
                 vec![risk("DB_EMPTY", Severity::Critical, format!("is a directory with nothing in it{had}"))]
             }
             (State::ZeroLength, _) => vec![empty(format!("has no byte{had}"))],
@@ -306,8 +334,12 @@ impl Held<'_> {
                 let what = format!("is a database of {} bytes without any table{had}", reading.size);
                 vec![empty(what)]
             }
-            (State::NotSqlite, _) => {
+            (State::NotSqlite, Engine::Sqlite | Engine::Text) => {
                 vec![risk("DB_NOT_SQLITE", Severity::Critical, format!("is no SQLite database{had}"))]
+            }
+            (State::NotSqlite, _) => {
+                let what = format!("has {} entries, and {} is not among them{had}", reading.size, words.mark);
+                vec![risk("DB_MISSING", Severity::Critical, what)]
             }
             (State::Locked, _) => {
                 vec![risk("DB_UNDETERMINED", Severity::Warning, "is held by its owner alone at this moment".to_owned())]
@@ -316,49 +348,83 @@ impl Held<'_> {
                 vec![risk("DB_UNDETERMINED", Severity::Warning, format!("could not be read: {}", reading.why))]
             }
             (State::Unused | State::Populated, _) => {
-                let missing = missing(contract, reading, before.as_ref());
-                let shrunk = shrunk(contract, reading, before.as_ref(), moved);
+                let missing = missing(contract, reading, before.as_ref(), words);
+                let shrunk = shrunk(contract, reading, before.as_ref(), moved, words);
                 let missing = missing.map(|what| risk("DB_TABLES_MISSING", Severity::Critical, what));
                 missing.into_iter().chain(shrunk.map(|(weight, what)| risk("DB_SHRUNK", weight, what))).collect()
             }
         };
         let kept = contract.kept(reading).map(|(code, what)| risk(code, Severity::Warning, what));
-        let damaged = match observed.integrity.get(place) {
-            Some(Integrity::Damaged(what)) => {
-                Some(risk("DB_DAMAGED", Severity::Critical, format!("is damaged: {what}")))
-            }
-            Some(Integrity::Unknown(why)) => {
-                Some(risk("DB_UNDETERMINED", Severity::Warning, format!("could not be checked: {why}")))
-            }
-            Some(Integrity::Whole) | None => None,
-        };
+        let damaged = observed.integrity.get(place).and_then(damaged);
+        let damaged = damaged.map(|(code, severity, what)| risk(code, severity, what));
         root_changed.into_iter().chain(content).chain(kept).chain(damaged).collect()
     }
 }
 
-fn had(before: &Reading) -> String {
-    match before.tables.len() {
-        0 => format!("; had {} at the last good reading", before.size),
-        tables => format!("; had {tables} tables with {} rows at the last good reading", before.rows()),
+/// What SQLite itself says of it, where it was asked.
+fn damaged(found: &Integrity) -> Option<(&'static str, Severity, String)> {
+    match found {
+        Integrity::Damaged(what) => Some(("DB_DAMAGED", Severity::Critical, format!("is damaged: {what}"))),
+        Integrity::Unknown(why) => Some(("DB_UNDETERMINED", Severity::Warning, format!("could not be checked: {why}"))),
+        Integrity::Whole => None,
+    }
+}
+
+/// What an engine calls what is counted.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    tables: &'static str,
+    /// And of one, which has none of them.
+    rows: &'static str,
+    row: &'static str,
+    /// What lies in each directory of its kind.
+    mark: &'static str,
+}
+
+impl Words {
+    fn of(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite | Engine::Text | Engine::Dir => {
+                Self { tables: "tables", rows: "rows", row: "row", mark: "a table" }
+            }
+            Engine::Postgres => {
+                Self { tables: "databases", rows: "relations", row: "relation", mark: "`PG_VERSION` of a PostgreSQL" }
+            }
+            Engine::Qdrant => {
+                Self { tables: "collections", rows: "points", row: "point", mark: "`collections` of a Qdrant" }
+            }
+        }
+    }
+
+    fn had(self, before: &Reading) -> String {
+        let Self { tables, rows, .. } = self;
+        match before.tables.len() {
+            0 => format!("; had {} at the last good reading", before.size),
+            count if before.tables.values().all(Option::is_none) => {
+                format!("; had {count} {tables} at the last good reading")
+            }
+            count => format!("; had {count} {tables} with {} {rows} at the last good reading", before.rows()),
+        }
     }
 }
 
 /// Tables of the contract that are not there, or of the last good reading where there are too few.
-fn missing(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> Option<String> {
+fn missing(contract: &Contract, reading: &Reading, before: Option<&Reading>, words: Words) -> Option<String> {
+    let tables = words.tables;
     let gone = |name: &&String| !reading.tables.contains_key(*name);
     let named: Vec<&String> = contract.tables.iter().filter(gone).collect();
     let count = u64::try_from(reading.tables.len()).unwrap_or(u64::MAX);
     let known: Vec<&String> = before.into_iter().flat_map(|before| before.tables.keys()).filter(gone).collect();
     let names = |names: &[&String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match (named.is_empty(), count < contract.min_tables) {
-        (false, _) => Some(format!("has {count} tables, and not {}", names(&named))),
+        (false, _) => Some(format!("has {count} {tables}, and not {}", names(&named))),
         (true, true) if known.is_empty() => {
-            Some(format!("has {count} tables; the contract wants {}", contract.min_tables))
+            Some(format!("has {count} {tables}; the contract wants {}", contract.min_tables))
         }
-        (true, true) => Some(format!("has {count} tables of {}: {} is gone", contract.min_tables, names(&known))),
+        (true, true) => Some(format!("has {count} {tables} of {}: {} is gone", contract.min_tables, names(&known))),
         // As many or more, under other names, is what a new version of the program makes of it.
         (true, false) if before.is_some_and(|before| reading.tables.len() < before.tables.len()) => {
-            Some(format!("has {count} tables; {} is gone", names(&known)))
+            Some(format!("has {count} {tables}; {} is gone", names(&known)))
         }
         (true, false) => None,
     }
@@ -366,7 +432,13 @@ fn missing(contract: &Contract, reading: &Reading, before: Option<&Reading>) -> 
 
 /// A table that had rows and has none, or hardly any of all that there were, or fewer in another directory. What a user deletes by and
 /// by is told, and is no drift.
-fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>, moved: bool) -> Option<(Severity, String)> {
+fn shrunk(
+    contract: &Contract,
+    reading: &Reading,
+    before: Option<&Reading>,
+    moved: bool,
+    Words { rows: called, row, .. }: Words,
+) -> Option<(Severity, String)> {
     let is_whole = reading.tables.values().all(Option::is_some);
     let rows = reading.rows();
     let before_rows = before.map(Reading::rows);
@@ -374,7 +446,7 @@ fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>, move
     if is_whole && rows < contract.min_rows {
         return Some((
             Severity::Critical,
-            format!("has {rows} rows, and the contract wants {}{had}", contract.min_rows),
+            format!("has {rows} {called}, and the contract wants {}{had}", contract.min_rows),
         ));
     }
     let before = before?;
@@ -386,16 +458,19 @@ fn shrunk(contract: &Contract, reading: &Reading, before: Option<&Reading>, move
     let emptied = counted.iter().filter(|(name, had, has)| *had > 0 && *has == 0 && counts(name));
     let emptied: BTreeMap<&String, u64> = emptied.map(|(name, had, _)| (*name, *had)).collect();
     if !emptied.is_empty() {
-        let told = emptied.iter().map(|(name, had)| format!("`{name}` has no row, had {had}"));
+        let told = emptied.iter().map(|(name, had)| format!("`{name}` has no {row}, had {had}"));
         return Some((Severity::Critical, told.collect::<Vec<_>>().join("; ")));
     }
     let sum = |pick: fn(&(&String, u64, u64)) -> u64| counted.iter().map(pick).sum::<u64>();
     let (had, has) = (sum(|(_, had, _)| *had), sum(|(_, _, has)| *has));
     match has {
         has if has * SHRUNK_BELOW < had || (moved && has < had) => {
-            Some((Severity::Critical, format!("has {has} rows, had {had}")))
+            Some((Severity::Critical, format!("has {has} {called}, had {had}")))
         }
-        has if has < had => Some((Severity::Info, format!("has {has} rows, had {had}"))),
+        // Of a PostgreSQL, what is rebuilt or dropped is files alike.
+        has if has < had && contract.engine == Engine::Sqlite => {
+            Some((Severity::Info, format!("has {has} {called}, had {had}")))
+        }
         _ => None,
     }
 }

@@ -13,8 +13,19 @@ pub enum Engine {
     Sqlite,
     /// A directory, by what lies in it.
     Dir,
+    /// The data directory of a PostgreSQL: its databases, and how many files of relations each has.
+    Postgres,
+    /// The storage of a Qdrant: its collections.
+    Qdrant,
     /// A small file; what it says is in [`Reading::why`].
     Text,
+}
+
+impl Engine {
+    /// What is kept is a directory and all that lies in it.
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::Dir | Self::Postgres | Self::Qdrant)
+    }
 }
 
 /// What a reading comes to. Nothing is told by size.
@@ -24,6 +35,7 @@ pub enum State {
     #[default]
     Absent,
     ZeroLength,
+    /// Nor what else its engine keeps.
     NotSqlite,
     /// A database without a table, or a directory without an entry.
     NoTables,
@@ -42,7 +54,8 @@ pub struct Reading {
     pub state: State,
     /// Of the file, or entries of a directory.
     pub size: u64,
-    /// Rows of each table; None where counting them would take too long.
+    /// Rows of each table, relations of each database of a PostgreSQL; None where counting them would take too long, or a
+    /// collection of a Qdrant would have to be asked.
     pub tables: BTreeMap<String, Option<u64>>,
     /// Only the `-wal` holds part of it.
     pub wal_pending: bool,
@@ -171,6 +184,13 @@ pub enum LiveMount {
         /// Where that which the container has lies in its file system.
         lies_at: String,
     },
+    /// Of a path below a mount: something else was mounted over it.
+    Covered {
+        /// In the container.
+        by: String,
+    },
+    /// The same, and its program may not write to it; why, in words.
+    NotWritable(String),
     Unknown(String),
 }
 

@@ -12,7 +12,6 @@ use crate::change::{Action, Risk, Severity, Step, in_bytes, step};
 use crate::desired::{Context, Difference};
 use crate::effect::{Effect, Snapshot, Take};
 use crate::kinds::labels;
-use crate::observed::data::Engine;
 use crate::observed::snapshot::{self, HOLD, Handle, Item};
 use crate::observed::{Observed, Query};
 use crate::time;
@@ -65,7 +64,7 @@ fn items(container: &Container, observed: &Observed) -> Vec<Item> {
     let mut items: Vec<Item> = data::places(container, observed).map(|(path, engine)| Item { path, engine }).collect();
     // What lies in a directory that is copied goes with it.
     let directories: Vec<PathBuf> =
-        items.iter().filter(|item| item.engine == Engine::Dir).map(|item| item.path.clone()).collect();
+        items.iter().filter(|item| item.engine.is_directory()).map(|item| item.path.clone()).collect();
     items.retain(|item| !directories.iter().any(|above| *above != item.path && item.path.starts_with(above)));
     items
 }

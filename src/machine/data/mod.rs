@@ -6,6 +6,7 @@
 pub mod aside;
 mod extent;
 mod integrity;
+mod programs;
 mod search;
 mod sqlite;
 
@@ -51,9 +52,11 @@ fn read(path: &Path, engine: Engine) -> Reading {
     let reading = match engine {
         Engine::Sqlite => sqlite::read(path),
         Engine::Dir => directory(path),
+        Engine::Postgres => programs::postgres(path),
+        Engine::Qdrant => programs::qdrant(path),
         Engine::Text => text(path),
     };
-    let root = if engine == Engine::Dir { Some(path) } else { path.parent() };
+    let root = if engine.is_directory() { Some(path) } else { path.parent() };
     let root = root.map(identity).unwrap_or_default();
     let reading = reading.unwrap_or_else(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Reading::default(),

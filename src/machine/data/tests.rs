@@ -191,3 +191,63 @@ fn a_damaged_database_is_read_to_an_end() {
     assert_eq!(place.reading().state, State::Undetermined);
     assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
 }
+
+/// Directories and empty files, by their paths.
+fn lay_out(root: &Path, paths: &[&str]) {
+    for path in paths {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        std::fs::write(path, "").expect("written");
+    }
+}
+
+#[test]
+fn a_postgres_is_told_by_its_databases_and_their_relations() {
+    let place = Place::new("postgres");
+    let root = place.0.join("data");
+    let reading = || read(&root, Engine::Postgres);
+    assert_eq!(reading().state, State::Absent);
+    std::fs::create_dir(&root).expect("a directory");
+    assert_eq!(reading().state, State::NoTables);
+    lay_out(&root, &["lost+found/x"]);
+    assert_eq!((reading().state, reading().size), (State::NotSqlite, 1));
+
+    lay_out(
+        &root,
+        &["PG_VERSION", "global/pg_control", "base/1/1259", "base/5/2619", "base/5/2619_vm", "base/5/PG_VERSION"],
+    );
+    let fresh = reading();
+    assert_eq!(fresh.state, State::Unused, "of the system alone");
+    assert_eq!(fresh.tables, [("base/1".to_owned(), Some(0)), ("base/5".to_owned(), Some(0))].into());
+    lay_out(
+        &root,
+        &[
+            "base/5/16384",
+            "base/5/16385",
+            "base/5/16385.1",
+            "base/5/16385_vm",
+            "base/5/t3_16400",
+            "base/pgsql_tmp/16390",
+        ],
+    );
+    let used = reading();
+    assert_eq!((used.state, used.tables.get("base/5"), used.tables.len()), (State::Populated, Some(&Some(2)), 2));
+}
+
+#[test]
+fn a_qdrant_is_told_by_its_collections() {
+    let place = Place::new("qdrant");
+    let root = place.0.join("storage");
+    let reading = || read(&root, Engine::Qdrant);
+    assert_eq!(reading().state, State::Absent);
+    lay_out(&root, &["raft_state.json"]);
+    assert_eq!(reading().state, State::NotSqlite);
+    std::fs::create_dir(root.join("collections")).expect("a directory");
+    assert_eq!(reading().state, State::Unused);
+    lay_out(&root, &["collections/notes/config.json", "collections/mail/config.json", "collections/.tmp/x"]);
+    let used = reading();
+    assert_eq!(
+        (used.state, used.tables.keys().map(String::as_str).collect::<Vec<_>>()),
+        (State::Populated, vec!["mail", "notes"])
+    );
+}

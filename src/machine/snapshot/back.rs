@@ -161,8 +161,8 @@ fn shelves(item: &Item) -> io::Result<Vec<PathBuf>> {
     let beside = with_ending(&item.path, REPLACED);
     let inside = item.path.join(REPLACED);
     Ok(match item.engine {
-        Engine::Dir if is_mount_root(&item.path)? => vec![inside],
-        Engine::Dir => vec![beside, inside],
+        engine if engine.is_directory() && is_mount_root(&item.path)? => vec![inside],
+        Engine::Dir | Engine::Postgres | Engine::Qdrant => vec![beside, inside],
         Engine::Sqlite | Engine::Text => vec![beside],
     })
 }
@@ -180,7 +180,7 @@ fn is_mount_root(path: &Path) -> io::Result<bool> {
 /// What belongs to a database goes before it, so that it never lies with the log of another.
 fn clear(item: &Item, place: &Place) -> io::Result<()> {
     let leaving: Vec<PathBuf> = match item.engine {
-        Engine::Dir => copy::parts(item)?.into_values().collect(),
+        Engine::Dir | Engine::Postgres | Engine::Qdrant => copy::parts(item)?.into_values().collect(),
         Engine::Sqlite | Engine::Text => SET.map(|ending| with_ending(&item.path, ending)).into(),
     };
     for path in leaving {
@@ -189,7 +189,7 @@ fn clear(item: &Item, place: &Place) -> io::Result<()> {
         }
     }
     sync(&place.aside)?;
-    let home = if item.engine == Engine::Dir { item.path.as_path() } else { parent(&item.path)? };
+    let home = if item.engine.is_directory() { item.path.as_path() } else { parent(&item.path)? };
     if copy::there(home)?.is_some() { sync(home) } else { Ok(()) }
 }
 
@@ -199,7 +199,7 @@ fn take_place(item: &Item, place: &Place, directory: &Path) -> io::Result<()> {
         return Ok(());
     }
     let from = directory.join(place.index.to_string());
-    let home = if item.engine == Engine::Dir { item.path.as_path() } else { parent(&item.path)? };
+    let home = if item.engine.is_directory() { item.path.as_path() } else { parent(&item.path)? };
     if copy::there(home)?.is_none() && copy::there(&from)?.is_some() {
         DirBuilder::new().recursive(true).mode(0o700).create(home)?;
     }
@@ -207,7 +207,7 @@ fn take_place(item: &Item, place: &Place, directory: &Path) -> io::Result<()> {
     for (name, path) in copy::parts(&staged)? {
         fs::rename(path, home.join(name))?;
     }
-    if item.engine == Engine::Dir && copy::there(&from)?.is_some() {
+    if item.engine.is_directory() && copy::there(&from)?.is_some() {
         copy::like(&from, home)?;
     }
     sync(home)?;

@@ -43,7 +43,7 @@ impl Extent {
 /// What an item is made of, by name; nothing where it is not there.
 pub(super) fn parts(item: &Item) -> io::Result<BTreeMap<OsString, PathBuf>> {
     match item.engine {
-        Engine::Dir => entries(&item.path),
+        Engine::Dir | Engine::Postgres | Engine::Qdrant => entries(&item.path),
         Engine::Sqlite | Engine::Text => {
             let mut found = BTreeMap::new();
             for path in PARTS.map(|ending| with_ending(&item.path, ending)) {
@@ -75,7 +75,7 @@ pub(super) async fn out(item: &Item, to: &Path) -> io::Result<()> {
     }
     DirBuilder::new().mode(0o700).create(to)?;
     all(parts(item)?.into_values().collect(), to).await?;
-    if item.engine == Engine::Dir { like(&item.path, to) } else { Ok(()) }
+    if item.engine.is_directory() { like(&item.path, to) } else { Ok(()) }
 }
 
 /// The owner and the mode of a directory.

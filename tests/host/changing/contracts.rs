@@ -284,6 +284,154 @@ fn data_of_another_major_version_is_told_before_anything_is_pulled() -> anyhow::
     Ok(())
 }
 
+const OF_PATHS: &str = "\
+version: 1
+stack: s
+directories: { ~/data: {}, ~/two: {} }
+volumes: { kept: {} }
+containers:
+  one:
+    image: localhost/webui:1
+    volumes: [\"~/data/app.db:/data/app.db\"]
+    data: [{ path: /data/app.db, engine: sqlite, tables: [t] }]
+  two:
+    image: localhost/webui:1
+    user: \"1000:1000\"
+    volumes: [\"~/two:/data\"]
+    data: [{ path: /data/sub/app.db, engine: sqlite, tables: [t] }]
+  three:
+    image: localhost/webui:1
+    volumes: [\"kept:/data\"]
+    data: [{ path: /data, engine: dir }]
+";
+
+#[test]
+fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-path")?;
+    user.import_image("localhost/webui:1", &["CMD [\"sleep\"]"]);
+    user.write("stack.yaml", OF_PATHS)?;
+    let make = |path: &str| user.run(&format!("sqlite3 {path} 'CREATE TABLE t (a); INSERT INTO t VALUES (1)'")).ok();
+    user.run("mkdir -m 700 data two && mkdir two/sub").ok();
+    make("data/app.db");
+    make("two/sub/app.db");
+    user.run("podman unshare chown -R 1000:1000 two").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    let is_in_sync = || assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    is_in_sync();
+    let is_told = |code: &str, words: &[&str]| {
+        let told = user.stackctl(&["drift"]).code(2).stdout;
+        assert!(told.contains(code) && words.iter().all(|word| told.contains(word)), "{words:?} in {told}");
+    };
+
+    // A volume's directory, moved away.
+    let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_kept").ok().line().to_owned();
+    user.run(&format!("mv {place} {place}.away && mkdir {place}")).ok();
+    is_told("MOUNT_SOURCE_REPLACED (critical)", &["container.three", "_data.away"]);
+    user.stackctl(&["restart", "-y"]).code(4);
+    user.run(&format!("rmdir {place} && mv {place}.away {place}")).ok();
+    is_in_sync();
+
+    // A file that is mounted by itself, and replaced as every program does that writes safely: the container has the old one.
+    user.run(
+        "cp data/app.db data/new.db && sqlite3 data/new.db 'INSERT INTO t VALUES (2)' && mv data/new.db data/app.db",
+    )
+    .ok();
+    is_told(
+        "MOUNT_SOURCE_REPLACED (critical)",
+        &["container.one", "data/app.db was removed, or another put in its place"],
+    );
+    user.stackctl(&["apply", "-y"]).code(4);
+    user.stackctl(&["rescue", "one", "/data/app.db", "--to", "out"]).ok();
+    assert_eq!(user.run("sqlite3 out/data/app.db 'SELECT count(*) FROM t'").ok().line(), "1", "what the container has");
+    user.stackctl(&["restart", "one", "-y", "--accept", "MOUNT_SOURCE_REPLACED:container.one"]).ok();
+    is_in_sync();
+
+    // Whoever it runs as may not write there.
+    user.run("podman unshare chown 0:0 two/sub").ok();
+    is_told(
+        "DATA_NOT_WRITABLE (warning)",
+        &["container.two", "runs as 1000", "directory `sub` belongs to 0:0", "chown"],
+    );
+    user.run("podman unshare chmod 777 two/sub").ok();
+    is_in_sync();
+    user.run("podman unshare sh -c 'chown 1000:1000 two/sub && chmod 755 two/sub && chmod 444 two/sub/app.db'").ok();
+    is_told("DATA_NOT_WRITABLE (warning)", &["the file `app.db`", "0444"]);
+    user.run("podman unshare chmod 644 two/sub/app.db").ok();
+    is_in_sync();
+
+    // Something is mounted over it, in the container alone: setns and mount, by their numbers on x86_64.
+    let pid = user.run("podman inspect -f '{{.State.Pid}}' two").ok().line().to_owned();
+    let cover = "open(F, \"<\", \"/proc/PID/ns/mnt\") && !syscall(308, fileno(F), 0x20000) && !syscall(165, \"none\", \"/data/sub\", \
+                 \"tmpfs\", 0, 0) or die \"$!\"";
+    user.run(&format!("podman unshare perl -e '{}'", cover.replace("PID", &pid))).ok();
+    is_told(
+        "MOUNT_SOURCE_REPLACED (critical)",
+        &["/data/sub is mounted over /data/sub/app.db in the running container"],
+    );
+    Ok(())
+}
+
+const OF_DIRECTORIES: &str = "\
+version: 1
+stack: s
+directories: { ~/qdrant: {} }
+volumes: { kept: {} }
+containers:
+  vectors:
+    image: localhost/webui:1
+    volumes: [\"~/qdrant:/qdrant/storage\"]
+    data: [{ path: /qdrant/storage, engine: qdrant, tables: [notes] }]
+  db:
+    image: localhost/webui:1
+    volumes: [\"kept:/var/lib/postgresql/data\"]
+    data: [{ path: /var/lib/postgresql/data, engine: postgres, must_exist: true }]
+";
+
+#[test]
+fn what_a_qdrant_and_a_postgres_keep_is_known_by_its_collections_and_databases() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-dirs")?;
+    user.import_image("localhost/webui:1", &["CMD [\"sleep\"]"]);
+    user.write("stack.yaml", "version: 1\nstack: s\nvolumes: { kept: {} }\n")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_kept").ok().line().to_owned();
+    // As another user of the container lays it out, where this one may not look.
+    let lay_out = format!(
+        "mkdir -p {place}/global {place}/base/1 {place}/base/5 && echo 17 >{place}/PG_VERSION && touch {place}/global/pg_control \
+         {place}/base/1/1259 {place}/base/5/16384 {place}/base/5/16389 && mkdir -p ~/qdrant/collections/notes \
+         ~/qdrant/collections/mail && touch ~/qdrant/collections/notes/config.json ~/qdrant/collections/mail/config.json && podman \
+         unshare sh -c 'chown -R 999:999 {place} && chmod 700 {place}'"
+    );
+    user.run(&lay_out).ok();
+    user.write("stack.yaml", OF_DIRECTORIES)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    let loses = |command: &str, back: &str, code: &str, words: &str| {
+        user.run(command).ok();
+        let before = user.ids();
+        let told = user.stackctl(&["apply", "-y"]).code(4).stdout;
+        assert!(told.contains(code) && told.contains(words), "{told}");
+        assert_eq!(user.ids(), before);
+        user.run(back).ok();
+        assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    };
+    let moved = |one: &str, other: &str| format!("podman unshare mv {one} {other}");
+    let both = |one: &str, other: &str| (moved(one, other), moved(other, one));
+    let (away, back) = both("~/qdrant/collections/mail", "~/mail");
+    loses(&away, &back, "DB_TABLES_MISSING", "1 collections; `mail` is gone");
+    let (away, back) = both("~/qdrant/collections/notes", "~/notes");
+    loses(&away, &back, "DB_TABLES_MISSING", "and not `notes`");
+    let (away, back) = both(&format!("{place}/base/5"), "~/five");
+    loses(&away, &back, "DB_TABLES_MISSING", "`base/5` is gone");
+    let relations = |from: &str, to: &str| format!("podman unshare sh -c 'mv {from}/16384 {from}/16389 {to}'");
+    let (inside, outside) = (format!("{place}/base/5"), "/tmp/contracts-dirs");
+    user.run(&format!("mkdir -p {outside}")).ok();
+    loses(&relations(&inside, outside), &relations(outside, &inside), "DB_SHRUNK", "`base/5` has no relation, had 2");
+    let (away, back) = both(&format!("{place}/PG_VERSION"), "~/version");
+    loses(&away, &back, "DB_MISSING", "`PG_VERSION` of a PostgreSQL is not among them");
+    Ok(())
+}
+
 const OF_A_NATIVE_PROGRAM: &str = "\
 version: 1
 stack: s
