@@ -60,7 +60,7 @@ pub struct Query {
     pub data: BTreeSet<(PathBuf, Engine)>,
     /// Databases that SQLite is to check, with where a copy of one may be made.
     pub integrity: BTreeMap<PathBuf, (Check, PathBuf)>,
-    /// Bind mounts that are to be looked at in the running container, by its name.
+    /// Mounts that are to be looked at in the running container, by its name.
     pub mounts: BTreeMap<String, Mounts>,
     /// Databases that were lost, by where they lay: where copies of them are looked for.
     pub candidates: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
@@ -81,11 +81,16 @@ pub struct Query {
     pub unit_path: Vec<PathBuf>,
 }
 
-/// Bind mounts of one container.
+/// Mounts of one container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mounts {
     /// Target -> source.
     pub sources: BTreeMap<String, PathBuf>,
-    /// Something of it must survive: it is looked at in a large stack as well.
-    pub is_contracted: bool,
+    /// Target -> name of the volume, and the path below it: podman knows where that lies.
+    pub volumes: BTreeMap<String, (String, PathBuf)>,
+    /// What must survive: path in the container -> the target that it lies on or below. Where there is any, the container is looked at
+    /// in a large stack as well.
+    pub contracts: BTreeMap<String, String>,
+    /// Targets that the file mounts for reading alone.
+    pub read_only: BTreeSet<String>,
 }

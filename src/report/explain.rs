@@ -39,6 +39,12 @@ pub const MEANINGS: &[Meaning] = &[
         "Remove it yourself, where it is to go.",
     ),
     row(
+        "DATA_NOT_WRITABLE",
+        "What must survive belongs to somebody else than the program of its container runs as, and its mode does not let that one write: most \
+         programs then begin anew elsewhere, or stop.",
+        "Give it to the one it runs as, from inside (`podman unshare chown`), or correct `user:` or `userns_mode:`.",
+    ),
+    row(
         "DATA_OWNER",
         "What must survive belongs to another user or group than its contract says. Users are counted as the user namespace of your containers has them: 0 is you.",
         "Give it back to whom it belongs, file by file, such as with `podman unshare chown`; or write who has it into the contract.",
@@ -234,6 +240,11 @@ pub const MEANINGS: &[Meaning] = &[
         "A program has a database open where nothing is mounted, or its image says that a path holds state and the stack file mounts \
          nothing there.",
         "Mount a directory or a volume there, or let the program write to one that is mounted. What may go is listed in `ephemeral:`.",
+    ),
+    row(
+        "STORAGE_DRIVER_MISMATCH",
+        "The storage driver that is set for podman is another than the one that containers of this user were made with. Podman shows only what was made with the driver that it runs with: with the other one, every container and image seems to be gone, and what containers keep in their own layers with them.",
+        "Set the driver in storage.conf back. Volumes are shared by all drivers and stay.",
     ),
     row(
         "UNIT_DROP_IN",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::observe::Lies;
 use super::{Container, MountSource, snapshot};
+use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::diagnostic::Diagnostics;
 use crate::kinds::contract::{self, Contract, Held, is_hollow, weighed};
@@ -17,6 +18,9 @@ use crate::stack::forms::{self, Described, Map};
 use crate::stack::yaml::Node;
 
 pub(super) const KEYS: &[Described] = contract::KEYS_IN_CONTAINER;
+
+/// What the kernel appends to the path of a mount whose source has no name any more (proc_pid_mountinfo(5)).
+const GONE: &str = "//deleted";
 
 pub(super) fn read(map: &mut Map<'_, '_>) -> Vec<Contract> {
     let what = "a list of what must survive, such as `[{ path: /data/app.db, engine: sqlite }]`";
@@ -140,12 +144,27 @@ pub(super) fn query_closer(container: &Container, observed: &Observed, is_checke
 
 /// A small stack is looked at whole; of a large one, what has a contract, unless all is inspected.
 pub(super) fn query_mounts(container: &Container, query: &mut Query) {
-    let binds = container.mounts.iter().filter_map(|(target, mount)| match &mount.source {
-        MountSource::Bind(source) => Some((target.clone(), source.clone())),
-        MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => None,
-    });
-    let mounts = Mounts { sources: binds.collect(), is_contracted: !container.data.is_empty() };
-    if !mounts.sources.is_empty() {
+    let mut mounts = Mounts::default();
+    for (target, mount) in &container.mounts {
+        if mount.read_only {
+            mounts.read_only.insert(target.clone());
+        }
+        match &mount.source {
+            MountSource::Bind(source) => {
+                mounts.sources.insert(target.clone(), source.clone());
+            }
+            MountSource::Volume { address: _, name, subpath } => {
+                let below = subpath.iter().map(|below| below.trim_start_matches('/')).collect();
+                mounts.volumes.insert(target.clone(), (name.clone(), below));
+            }
+            MountSource::Tmpfs { .. } | MountSource::Image { .. } => {}
+        }
+    }
+    let covering = |contract: &Contract| {
+        covering(container, &contract.path).map(|(target, _, _)| (contract.path.clone(), target.to_owned()))
+    };
+    mounts.contracts = container.data.iter().filter_map(covering).collect();
+    if !mounts.sources.is_empty() || !mounts.volumes.is_empty() {
         query.mounts.insert(container.name.clone(), mounts);
     }
 }
@@ -156,50 +175,86 @@ pub(super) fn mounts(container: &Container, observed: &Observed) -> Vec<Risk> {
     let made_with = observed.containers.get(&container.name).and_then(labels::applied);
     let made_with = made_with.and_then(|spec| spec.get("volumes"));
     let risk = |(target, seen): (&String, &LiveMount)| {
-        let source = match &container.mounts.get(target)?.source {
-            MountSource::Bind(source) => source.display().to_string(),
-            MountSource::Volume { .. } | MountSource::Tmpfs { .. } | MountSource::Image { .. } => return None,
+        let (mount, mounted, _) = covering(container, target)?;
+        let wanted = match mounted {
+            MountSource::Bind(source) => ("bind", source.display().to_string()),
+            MountSource::Volume { address: _, name, subpath: _ } => ("volume", name.clone()),
+            MountSource::Tmpfs { .. } | MountSource::Image { .. } => return None,
         };
         // Another source in the file is a change of the file, and no loss.
-        if made_with.is_none_or(|volumes| volumes[target]["bind"] != *source) {
+        if made_with.is_none_or(|volumes| volumes[mount][wanted.0] != *wanted.1) {
             return None;
         }
-        let address = &container.address;
-        let (code, message, mut remedies) = match seen {
-            LiveMount::Same | LiveMount::Unknown(_) => return None,
-            LiveMount::Deleted { was: _, held } => (
-                "MOUNT_SOURCE_DELETED",
-                format!("{address}: {source} was removed while {target} of the running container is on it"),
-                match held.len() {
-                    0 => Vec::new(),
-                    _ => vec![
-                        format!("It holds {} open still.", held.keys().cloned().collect::<Vec<_>>().join(", ")),
-                        format!("  stackctl rescue {address}"),
-                    ],
-                },
-            ),
-            LiveMount::Replaced { lies_at } => (
-                "MOUNT_SOURCE_REPLACED",
-                format!(
-                    "{address}: {target} of the running container is on {lies_at}, and not on what lies at {source} now"
-                ),
-                vec![
-                    format!("Move {lies_at} back to {source}; the container goes on with it. Or copy out what it has:"),
-                    format!("  stackctl rescue {address}"),
-                ],
-            ),
-        };
-        let first = match seen {
-            LiveMount::Deleted { held, .. } if held.is_empty() => {
-                "Do not stop it: what it still holds is gone with it. Copy out what it can still show, then put it back."
-            }
-            LiveMount::Deleted { .. } => "Do not stop it before what it still holds open is copied out:",
-            _ => "Do not stop it: started again, it begins with what lies there now.",
-        };
-        remedies.insert(0, first.to_owned());
-        Some(Risk { code, severity: Severity::Critical, message, remedies })
+        let source = host_path(container, target, observed)?.display().to_string();
+        told(&container.address, target, &source, seen)
     };
     live.iter().filter_map(risk).collect()
+}
+
+/// What is the matter with what the running container has at `target`, which is to be what lies at `source`.
+fn told(address: &Address, target: &str, source: &str, seen: &LiveMount) -> Option<Risk> {
+    let critical = |code, message, first: &str, more: Vec<String>| {
+        let remedies = std::iter::once(first.to_owned()).chain(more).collect();
+        Some(Risk { code, severity: Severity::Critical, message, remedies })
+    };
+    let begins_anew = "Do not stop it: started again, it begins with what lies there now.";
+    match seen {
+        LiveMount::Same | LiveMount::Unknown(_) => None,
+        LiveMount::NotWritable(why) => Some(Risk {
+            code: "DATA_NOT_WRITABLE",
+            severity: Severity::Warning,
+            message: format!("{address}: {target} cannot be written to: {why}"),
+            remedies: vec![
+                "Give it to whom the program runs as, seen from inside (numbers as above, 0 is you):".to_owned(),
+                format!("  podman unshare chown UID:GID {source}"),
+            ],
+        }),
+        LiveMount::Deleted { was: _, held } => {
+            let message = format!("{address}: {source} was removed while {target} of the running container is on it");
+            let first = match held.is_empty() {
+                true => {
+                    "Do not stop it: what it still holds is gone with it. Copy out what it can still show, then put it back."
+                }
+                false => "Do not stop it before what it still holds open is copied out:",
+            };
+            let names = held.keys().cloned().collect::<Vec<_>>().join(", ");
+            let more = vec![format!("It holds {names} open still."), format!("  stackctl rescue {address}")];
+            critical("MOUNT_SOURCE_DELETED", message, first, if held.is_empty() { Vec::new() } else { more })
+        }
+        LiveMount::Covered { by } => critical(
+            "MOUNT_SOURCE_REPLACED",
+            format!(
+                "{address}: {by} is mounted over {target} in the running container, which has not what lies at {source}"
+            ),
+            begins_anew,
+            vec![
+                "What it writes there goes with that mount. Copy out what it has:".to_owned(),
+                format!("  stackctl rescue {address} {target}"),
+            ],
+        ),
+        LiveMount::Replaced { lies_at } if lies_at.ends_with(GONE) => critical(
+            "MOUNT_SOURCE_REPLACED",
+            format!(
+                "{address}: {source} was removed, or another put in its place, while {target} of the running container is on it"
+            ),
+            begins_anew,
+            vec![
+                "It goes on with the old one. Copy out what that has:".to_owned(),
+                format!("  stackctl rescue {address} {target}"),
+            ],
+        ),
+        LiveMount::Replaced { lies_at } => critical(
+            "MOUNT_SOURCE_REPLACED",
+            format!(
+                "{address}: {target} of the running container is on {lies_at}, and not on what lies at {source} now"
+            ),
+            begins_anew,
+            vec![
+                format!("Move {lies_at} back to {source}; the container goes on with it. Or copy out what it has:"),
+                format!("  stackctl rescue {address}"),
+            ],
+        ),
+    }
 }
 
 pub(super) fn facts(container: &Container, observed: &Observed) -> Option<Value> {

@@ -69,8 +69,10 @@ fn of_layer(layer: Option<&Layer>) -> Vec<CopySource> {
 
 fn of_mount(target: &str, live: &LiveMount, pid: i32) -> Vec<CopySource> {
     match live {
-        LiveMount::Same | LiveMount::Unknown(_) => Vec::new(),
-        LiveMount::Replaced { lies_at: _ } => vec![CopySource { path: target.to_owned(), via: Via::Root { pid } }],
+        LiveMount::Same | LiveMount::NotWritable(_) | LiveMount::Unknown(_) => Vec::new(),
+        LiveMount::Replaced { lies_at: _ } | LiveMount::Covered { by: _ } => {
+            vec![CopySource { path: target.to_owned(), via: Via::Root { pid } }]
+        }
         LiveMount::Deleted { was: _, held } => held
             .iter()
             .map(|(path, descriptor)| CopySource { path: path.clone(), via: Via::Descriptor(descriptor.clone()) })
@@ -89,8 +91,8 @@ fn way(path: &str, layer: Option<&Layer>, mounts: Option<&BTreeMap<String, LiveM
         Some(LiveMount::Deleted { was: _, held }) => {
             held.get(path).map_or(Via::Root { pid }, |descriptor| Via::Descriptor(descriptor.clone()))
         }
-        Some(LiveMount::Replaced { lies_at: _ }) => Via::Root { pid },
-        Some(LiveMount::Same | LiveMount::Unknown(_)) | None => Via::Archive,
+        Some(LiveMount::Replaced { lies_at: _ } | LiveMount::Covered { by: _ }) => Via::Root { pid },
+        Some(LiveMount::Same | LiveMount::NotWritable(_) | LiveMount::Unknown(_)) | None => Via::Archive,
     }
 }
 

@@ -10,6 +10,8 @@ mod holder;
 pub mod ids;
 mod mounts;
 mod sockets;
+mod storage;
+mod writable;
 mod writers;
 
 use std::collections::BTreeSet;

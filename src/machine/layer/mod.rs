@@ -43,8 +43,10 @@ async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Re
     let pid = Some(container.pid).filter(|pid| container.is_running() && *pid > 0);
     let changed = podman.changes(&container.name).await?;
     let held = pid.map(open::for_writing).unwrap_or_default();
-    let mut paths: BTreeSet<&str> = leaves(&changed).filter(|path| !ignored.is_match(path)).collect();
-    paths.extend(held.keys().map(String::as_str).filter(|path| !ignored.is_match(path)));
+    let mounted = mounted(container);
+    let is_looked_at = |path: &&str| !ignored.is_match(path) && !mounted.contains(path);
+    let mut paths: BTreeSet<&str> = leaves(&changed).filter(is_looked_at).collect();
+    paths.extend(held.keys().map(String::as_str).filter(is_looked_at));
     let more = paths.len().saturating_sub(FILES_MAX);
     let paths: Vec<&str> = paths.into_iter().take(FILES_MAX).collect();
     let mut layer = Layer { id: container.id.clone(), files: BTreeMap::new(), more };
@@ -83,6 +85,12 @@ async fn try_look(podman: &Podman, container: &Container, wanted: &Wanted) -> Re
         }
     }
     Ok(layer)
+}
+
+/// Where something is mounted. Of a file that is mounted by itself podman tells as changed what it was mounted over.
+fn mounted(container: &Container) -> BTreeSet<&str> {
+    let mounts = container.inspect.as_ref().and_then(|inspect| inspect["Mounts"].as_array());
+    mounts.into_iter().flatten().filter_map(|mount| mount["Destination"].as_str()).collect()
 }
 
 /// It is gone by now, or is a link or a socket.

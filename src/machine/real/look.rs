@@ -71,7 +71,7 @@ impl Real {
             look_build_sources(query),
             look_data(&query.data)
         );
-        let mounts = live_mounts(&podman.containers, query);
+        let mounts = live_mounts(&podman.containers, &podman.volumes, query);
         let layers = self.look_layers(&podman.containers, query).await;
         let (snapshots, space) = look_for_snapshots(query).await;
         let integrity = check_integrity(query).await;
@@ -231,12 +231,19 @@ impl Real {
 /// Of those that run. To look is a few calls of the kernel each.
 fn live_mounts(
     containers: &BTreeMap<String, Container>,
+    volumes: &BTreeMap<String, Volume>,
     query: &Query,
 ) -> BTreeMap<String, BTreeMap<String, LiveMount>> {
     let all = query.inspect_only.is_none();
-    let running = query.mounts.iter().filter(|(_, wanted)| all || wanted.is_contracted).filter_map(|(name, wanted)| {
+    let wanted = query.mounts.iter().filter(|(_, wanted)| all || !wanted.contracts.is_empty());
+    let running = wanted.filter_map(|(name, wanted)| {
         let found = containers.get(name).filter(|found| found.is_running() && found.pid > 0)?;
-        Some((name.clone(), host::live_mounts(found.pid, &wanted.sources)))
+        let mut sources = wanted.sources.clone();
+        sources.extend(wanted.volumes.iter().filter_map(|(target, (volume, below))| {
+            let place = PathBuf::from(&volumes.get(volume)?.mountpoint);
+            Some((target.clone(), place.join(below)))
+        }));
+        Some((name.clone(), host::live_mounts(found.pid, &sources, wanted)))
     });
     running.collect()
 }
