@@ -261,6 +261,7 @@ mod tests {
             ("NAME_OWNED_BY_OTHER", Exit::Preflight),
             ("STALE_PREDECESSOR", Exit::Preflight),
             ("DISK_SHORT", Exit::Preflight),
+            ("STORAGE_DRIVER_MISMATCH", Exit::Preflight),
             ("UNIT_OWNED_BY_OTHER", Exit::Preflight),
             ("LINGER_OFF", Exit::Preflight),
             ("PODMAN_UNREACHABLE", Exit::Preflight),

@@ -67,6 +67,16 @@ pub struct Host {
     pub newuidmap: NewuidMap,
     /// Length of the user's range in /etc/subuid; None: no line.
     pub subuid_count: Option<u64>,
+    pub storage: Storage,
+}
+
+/// How podman's storage is set, and what lies in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// The driver that is set, and the file that says so.
+    pub driver: Option<(String, PathBuf)>,
+    /// Drivers that containers were made with.
+    pub with_containers: Vec<String>,
 }
 
 /// `newuidmap` as the PATH of the units finds it.

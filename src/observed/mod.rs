@@ -24,7 +24,7 @@ use crate::address::Address;
 use crate::effect::BuildSource;
 use crate::sorted::Sorted;
 pub use containers::Containers;
-pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading};
+pub use host::{Host, Listener, NewuidMap, PathInfo, PathKind, ProbeReading, Storage};
 pub use paths::{PathMap, PathSet};
 pub use podman::{Container, ContainerState, Engine, Health, Image, Network, RemoteImage, Secret, Volume};
 pub use query::Query;

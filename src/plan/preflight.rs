@@ -26,6 +26,7 @@ pub(super) fn machine(inputs: &Inputs<'_>) -> Vec<Risk> {
     }
     if let Some(host) = observed.host.as_ref().filter(|_| containers) {
         risks.extend(newuidmap(host));
+        risks.extend(storage(host, observed.podman.present().is_some() && observed.containers.is_empty()));
     }
     risks
 }
@@ -111,6 +112,30 @@ fn newuidmap(host: &Host) -> Option<Risk> {
     }
 }
 
+/// Podman goes on with the driver that its database knows, where it has one; without it, it would see nothing of what the other has.
+fn storage(host: &Host, shows_none: bool) -> Option<Risk> {
+    let (driver, file) = host.storage.driver.as_ref()?;
+    let others: Vec<&str> =
+        host.storage.with_containers.iter().filter(|other| *other != driver).map(String::as_str).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let others = others.join(", ");
+    let is_hidden = shows_none && !host.storage.with_containers.contains(driver);
+    let told = if is_hidden { "and podman shows none of them" } else { "and podman shows those of one driver only" };
+    Some(Risk {
+        severity: if is_hidden { Severity::Critical } else { Severity::Warning },
+        ..critical(
+            "STORAGE_DRIVER_MISMATCH",
+            format!("{} sets the storage driver {driver}; containers were made with {others}, {told}", file.display()),
+            &[
+                "Set the driver back to see them again. To change it, save images and copy out what containers keep first; volumes stay.",
+                "Do not reset podman's storage: that removes the volumes too.",
+            ],
+        )
+    })
+}
+
 pub(super) fn notes(inputs: &Inputs<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     if inputs.observed.manager.is_absent() && inputs.observed.host.is_some() {
@@ -121,4 +146,27 @@ pub(super) fn notes(inputs: &Inputs<'_>) -> Vec<String> {
         );
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::storage;
+    use crate::change::Severity;
+    use crate::observed::{Host, Storage};
+
+    #[test]
+    fn another_storage_driver_weighs_as_much_as_it_hides() {
+        let weight = |with_containers: &[&str], shows_none| {
+            let driver = Some(("vfs".to_owned(), "/etc/containers/storage.conf".into()));
+            let with_containers = with_containers.iter().map(|&driver| driver.to_owned()).collect();
+            let host = Host { storage: Storage { driver, with_containers }, ..Host::default() };
+            storage(&host, shows_none).map(|risk| risk.severity)
+        };
+        assert_eq!(weight(&[], true), None);
+        assert_eq!(weight(&["vfs"], false), None);
+        assert_eq!(weight(&["overlay"], false), Some(Severity::Warning), "podman goes on with it");
+        assert_eq!(weight(&["overlay", "vfs"], true), Some(Severity::Warning));
+        assert_eq!(weight(&["overlay"], true), Some(Severity::Critical), "all seems to be gone");
+        assert_eq!(storage(&Host::default(), true), None);
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::storage::storage;
 use crate::observed::{Host, NewuidMap};
 
 /// `unit_path` is the PATH that units run with, in which podman looks for `newuidmap`.
@@ -15,6 +16,7 @@ pub fn facts(uid: u32, unit_path: &[PathBuf]) -> Host {
         linger: Path::new("/var/lib/systemd/linger").join(&user).exists(),
         newuidmap: newuidmap(unit_path),
         subuid_count: subuid_count(&read("/etc/subuid"), &user, uid),
+        storage: home(&read("/etc/passwd"), uid).map(|home| storage(&home)).unwrap_or_default(),
         user,
         uid,
     }
@@ -31,6 +33,14 @@ pub(super) fn user_name(passwd: &str, uid: u32) -> Option<String> {
         let mut columns = line.split(':');
         let name = columns.next()?;
         (columns.nth(1)? == uid).then(|| name.to_owned())
+    })
+}
+
+fn home(passwd: &str, uid: u32) -> Option<PathBuf> {
+    let uid = uid.to_string();
+    passwd.lines().find_map(|line| {
+        let columns: Vec<&str> = line.split(':').collect();
+        (*columns.get(2)? == uid).then(|| columns.get(5).map(PathBuf::from)).flatten()
     })
 }
 

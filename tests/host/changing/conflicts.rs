@@ -244,6 +244,30 @@ fn a_powerless_newuidmap_is_told() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn another_storage_driver_than_the_one_of_the_containers_is_told() -> anyhow::Result<()> {
+    let host = Host::get()?;
+    let user = small(&host, "conflicts-storage")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let driver = user.run("podman info -f '{{.Store.GraphDriverName}}'").ok().line().to_owned();
+    user.run("mkdir -p .config/containers && test ! -e .config/containers/storage.conf").ok();
+    let set = |driver: &str| {
+        user.write(".config/containers/storage.conf", format!("[storage]\ndriver = \"{driver}\"\n"))?;
+        user.run("systemctl --user stop podman.service").ok();
+        anyhow::Ok(())
+    };
+    set(&driver)?;
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    // Podman goes on with what its database says.
+    let other = if driver == "overlay" { "vfs" } else { "overlay" };
+    set(other)?;
+    let told = user.stackctl(&["plan"]).ok().stdout;
+    assert!(told.contains("STORAGE_DRIVER_MISMATCH (warning)"), "{told}");
+    set(&driver)?;
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    Ok(())
+}
+
 /// Answers as podman 4.3.1 does, for as long as it is asked.
 fn old_podman(listener: &UnixListener) {
     for stream in listener.incoming().map_while(Result::ok) {
