@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -228,6 +228,11 @@ impl Real {
     }
 }
 
+/// What podman itself mounts at a volume's place, for a device or a share, it mounts where only containers see it.
+fn is_directory(volume: &Volume) -> bool {
+    volume.driver == "local" && !["type", "device"].iter().any(|key| volume.options.contains_key(*key))
+}
+
 /// Of those that run. To look is a few calls of the kernel each.
 fn live_mounts(
     containers: &BTreeMap<String, Container>,
@@ -240,8 +245,8 @@ fn live_mounts(
         let found = containers.get(name).filter(|found| found.is_running() && found.pid > 0)?;
         let mut sources = wanted.sources.clone();
         sources.extend(wanted.volumes.iter().filter_map(|(target, (volume, below))| {
-            let place = PathBuf::from(&volumes.get(volume)?.mountpoint);
-            Some((target.clone(), place.join(below)))
+            let volume = volumes.get(volume).filter(|volume| is_directory(volume))?;
+            Some((target.clone(), Path::new(&volume.mountpoint).join(below)))
         }));
         Some((name.clone(), host::live_mounts(found.pid, &sources, wanted)))
     });
