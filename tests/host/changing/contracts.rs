@@ -318,15 +318,18 @@ fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Resul
     user.stackctl(&["apply", "-y"]).ok();
     let is_in_sync = || assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
     is_in_sync();
-    let is_told = |code: &str, words: &[&str]| {
-        let told = user.stackctl(&["drift"]).code(2).stdout;
-        assert!(told.contains(code) && words.iter().all(|word| told.contains(word)), "{words:?} in {told}");
+    let is_told = |code: &str, severity: &str, words: &[&str]| {
+        let plan = user.stackctl(&["drift", "--format", "json"]).code(2).json();
+        let risk = plan["risks"].as_array().into_iter().flatten().find(|risk| risk["code"] == code);
+        let risk = risk.unwrap_or_else(|| panic!("no {code}: {plan:#}"));
+        assert_eq!(risk["severity"], severity, "{risk:#}");
+        assert!(words.iter().all(|word| risk.to_string().contains(word)), "{words:?} in {risk:#}");
     };
 
     // A volume's directory, moved away.
     let place = user.run("podman volume inspect -f '{{.Mountpoint}}' s_kept").ok().line().to_owned();
     user.run(&format!("mv {place} {place}.away && mkdir {place}")).ok();
-    is_told("MOUNT_SOURCE_REPLACED (critical)", &["container.three", "_data.away"]);
+    is_told("MOUNT_SOURCE_REPLACED", "critical", &["container.three", "_data.away"]);
     user.stackctl(&["restart", "-y"]).code(4);
     user.run(&format!("rmdir {place} && mv {place}.away {place}")).ok();
     is_in_sync();
@@ -337,7 +340,8 @@ fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Resul
     )
     .ok();
     is_told(
-        "MOUNT_SOURCE_REPLACED (critical)",
+        "MOUNT_SOURCE_REPLACED",
+        "critical",
         &["container.one", "data/app.db was removed, or another put in its place"],
     );
     user.stackctl(&["apply", "-y"]).code(4);
@@ -349,13 +353,14 @@ fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Resul
     // Whoever it runs as may not write there.
     user.run("podman unshare chown 0:0 two/sub").ok();
     is_told(
-        "DATA_NOT_WRITABLE (warning)",
+        "DATA_NOT_WRITABLE",
+        "warning",
         &["container.two", "runs as 1000", "directory `sub` belongs to 0:0", "chown"],
     );
     user.run("podman unshare chmod 777 two/sub").ok();
     is_in_sync();
     user.run("podman unshare sh -c 'chown 1000:1000 two/sub && chmod 755 two/sub && chmod 444 two/sub/app.db'").ok();
-    is_told("DATA_NOT_WRITABLE (warning)", &["the file `app.db`", "0444"]);
+    is_told("DATA_NOT_WRITABLE", "warning", &["the file `app.db`", "0444"]);
     user.run("podman unshare chmod 644 two/sub/app.db").ok();
     is_in_sync();
 
@@ -365,7 +370,8 @@ fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Resul
                  \"tmpfs\", 0, 0) or die \"$!\"";
     user.run(&format!("podman unshare perl -e '{}'", cover.replace("PID", &pid))).ok();
     is_told(
-        "MOUNT_SOURCE_REPLACED (critical)",
+        "MOUNT_SOURCE_REPLACED",
+        "critical",
         &["/data/sub is mounted over /data/sub/app.db in the running container"],
     );
     Ok(())
