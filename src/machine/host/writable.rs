@@ -20,7 +20,8 @@ struct Who {
     overrides: bool,
 }
 
-/// What keeps the process `pid` from writing to `inside` (below its root), in words; None where nothing does, or it cannot be told.
+/// What keeps the process `pid` from writing to `inside` (below its root), in words; None where nothing does, or it cannot be told: in a
+/// directory that is closed to this user, for one.
 pub(super) fn obstacle(pid: i32, inside: &Path) -> Option<String> {
     let who = who(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
     let found = std::fs::metadata(inside).ok();
