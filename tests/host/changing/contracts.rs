@@ -287,7 +287,7 @@ fn data_of_another_major_version_is_told_before_anything_is_pulled() -> anyhow::
 const OF_PATHS: &str = "\
 version: 1
 stack: s
-directories: { ~/data: {}, ~/two: {} }
+directories: { ~/data: {}, ~/two: { mode: \"0711\" } }
 volumes: { kept: {} }
 containers:
   one:
