@@ -367,8 +367,8 @@ fn what_a_running_container_has_at_the_very_path_is_looked_at() -> anyhow::Resul
 
     // Something is mounted over it, in the container alone: setns and mount, by their numbers on x86_64.
     let pid = user.run("podman inspect -f '{{.State.Pid}}' s-two").ok().line().to_owned();
-    let cover = "open(F, \"<\", \"/proc/PID/ns/mnt\") && !syscall(308, fileno(F), 0x20000) && !syscall(165, \"none\", \"/data/sub\", \
-                 \"tmpfs\", 0, 0) or die \"$!\"";
+    let cover = "my ($none, $at, $kind) = (\"none\", \"/data/sub\", \"tmpfs\"); open(F, \"<\", \"/proc/PID/ns/mnt\") && !syscall(308, \
+                 fileno(F), 0x20000) && !syscall(165, $none, $at, $kind, 0, 0) or die \"$!\"";
     user.run(&format!("podman unshare perl -e '{}'", cover.replace("PID", &pid))).ok();
     is_told(
         "MOUNT_SOURCE_REPLACED",
