@@ -15,6 +15,7 @@ use crate::attributes::{Attribute, Attributes, Secrets};
 use crate::change::{Action, AttributeChange, Risk, Step, Steps};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
+use crate::observed::data::Requirement;
 use crate::observed::{Observed, Query, Seen};
 use crate::probe::Readiness;
 use crate::sorted::Sorted;
@@ -100,6 +101,18 @@ pub struct Liveness {
     pub one_shot: bool,
 }
 
+/// A database of a native service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    pub address: Address,
+    pub path: PathBuf,
+    /// Who writes it.
+    pub service: Address,
+    pub requirement: Requirement,
+    /// Set aside where it is hollow, so that the service makes it anew.
+    pub is_quarantined: bool,
+}
+
 /// One thing that the file declares.
 pub trait Resource: std::fmt::Debug + std::any::Any {
     fn address(&self) -> &Address;
@@ -116,6 +129,11 @@ pub trait Resource: std::fmt::Debug + std::any::Any {
 
     /// The directory that it declares.
     fn root(&self) -> Option<&Path> {
+        None
+    }
+
+    /// The database of a service that it is.
+    fn database(&self) -> Option<Database> {
         None
     }
 
@@ -293,6 +311,15 @@ pub struct Declared<'a> {
     pub containers: Arc<BTreeSet<Address>>,
     /// Directories that the file declares, and no container sees into.
     pub roots: &'a BTreeSet<PathBuf>,
+    /// By the services that write them.
+    pub databases: &'a BTreeMap<Address, Vec<Database>>,
+}
+
+impl Declared<'_> {
+    /// The nearest of the declared directories above a path.
+    pub fn root(&self, path: &Path) -> Option<PathBuf> {
+        path.ancestors().find(|above| self.roots.contains(*above)).map(Path::to_path_buf)
+    }
 }
 
 /// What linking may know of a resource.

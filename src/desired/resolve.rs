@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Context, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource, Resources};
+use super::{Context, Database, Declared, Desired, HostPort, Kind, Known, ReadFiles, Reading, Resource, Resources};
 use crate::address::Address;
 use crate::diagnostic::Diagnostics;
 use crate::graph::Graph;
@@ -109,10 +109,20 @@ fn link(
         resources.iter().map(|(address, resource)| (address.clone(), known(resource.as_ref()))).collect();
     let containers = all.keys().filter(|address| address.kind() == "container").cloned().collect();
     let roots = roots(resources);
-    let declared = Declared { resources: &all, inactive, context, containers: Arc::new(containers), roots: &roots };
+    let databases = databases(resources);
+    let containers = Arc::new(containers);
+    let declared = Declared { resources: &all, inactive, context, containers, roots: &roots, databases: &databases };
     for resource in resources.values_mut() {
         resource.link(&declared, diagnostics);
     }
+}
+
+fn databases(resources: &Growing) -> BTreeMap<Address, Vec<Database>> {
+    let mut databases: BTreeMap<Address, Vec<Database>> = BTreeMap::new();
+    for database in resources.values().filter_map(|resource| resource.database()) {
+        databases.entry(database.service.clone()).or_default().push(database);
+    }
+    databases
 }
 
 fn roots(resources: &Growing) -> BTreeSet<PathBuf> {

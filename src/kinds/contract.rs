@@ -24,7 +24,7 @@ pub(super) const FACT: &str = "data";
 /// Of what a table had, less than this part is left: more than a user deletes by and by.
 const SHRUNK_BELOW: u64 = 2;
 
-/// The first is a container's alone, the last a database's.
+/// The first is a container's alone, the last two a database's.
 const ALL_KEYS: &[Described] = &[
     key("path", Form::Text, "In the container, on a bind mount or a volume"),
     key(
@@ -53,9 +53,14 @@ const ALL_KEYS: &[Described] = &[
         "Where it is a file without a table: `refuse` to do anything, or `quarantine` it, so that the program makes it anew",
     ),
     key("protect", Form::Boolean, "Never removed, not with what it lies in either; outlives this line"),
+    key(
+        "service",
+        Form::Text,
+        "Of `services`: who writes it, and does not start where the directory that it lies in is not there",
+    ),
 ];
 
-pub(super) const KEYS_IN_CONTAINER: &[Described] = ALL_KEYS.split_at(ALL_KEYS.len() - 1).0;
+pub(super) const KEYS_IN_CONTAINER: &[Described] = ALL_KEYS.split_at(ALL_KEYS.len() - 2).0;
 pub(super) const KEYS_ON_HOST: &[Described] = ALL_KEYS.split_at(1).1;
 
 const ENGINES: &[&str] = &["sqlite", "postgres", "qdrant", "dir"];
@@ -215,15 +220,12 @@ impl Held<'_> {
         query.candidates.insert(self.place.clone(), all.collect());
     }
 
-    /// It had rows: to make it anew would hide that they are gone.
     pub(super) fn is_loss(&self, observed: &Observed) -> bool {
-        self.last_good(observed).is_some_and(|before| before.rows() > 0)
-            && !is_accepted(self.address, "DB_EMPTY", observed)
+        is_loss(self.address, &self.contract.path, observed)
     }
 
     pub(super) fn last_good(&self, observed: &Observed) -> Option<Reading> {
-        let fact = observed.facts.get(FACT, self.address)?.get(&self.contract.path)?;
-        serde_json::from_value(fact.clone()).ok()
+        last_good(self.address, &self.contract.path, observed)
     }
 
     /// The reading that is worth being held against later ones: what keeps its contract, and what the user has accepted.
@@ -255,6 +257,17 @@ impl Held<'_> {
         };
         std::iter::once(leave).chain(found.into_iter().flatten().map(candidate)).collect()
     }
+}
+
+/// It had rows: to make it anew would hide that they are gone. `path` is as it is written.
+pub(super) fn is_loss(address: &Address, path: &str, observed: &Observed) -> bool {
+    last_good(address, path, observed).is_some_and(|before| before.rows() > 0)
+        && !is_accepted(address, "DB_EMPTY", observed)
+}
+
+fn last_good(address: &Address, path: &str, observed: &Observed) -> Option<Reading> {
+    let fact = observed.facts.get(FACT, address)?.get(path)?;
+    serde_json::from_value(fact.clone()).ok()
 }
 
 pub(super) fn is_hollow(reading: &Reading) -> bool {

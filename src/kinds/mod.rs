@@ -1,5 +1,5 @@
 //! The kinds, one folder each; reading `*/steps.rs` down shows every effect of the tool. A kind does no I/O.
-//! `contract.rs`, `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
+//! `contract.rs`, `quarantine.rs`, `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
 
 pub mod config;
 pub mod container;
@@ -13,6 +13,7 @@ pub mod labels;
 mod named;
 pub mod network;
 mod quadlet;
+mod quarantine;
 pub mod secret;
 pub mod service;
 pub mod timer;

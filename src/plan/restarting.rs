@@ -55,7 +55,7 @@ pub fn restart(inputs: &Inputs<'_>, named: &BTreeSet<Address>) -> Plan {
     plan
 }
 
-/// Declared directories that these have data in: what is stopped there must be able to start again.
+/// Declared directories that these have data in, and databases that they write: what is stopped there must be able to start again.
 fn places(mut open: Vec<Address>, resources: &Resources) -> BTreeSet<Address> {
     let mut known = BTreeSet::new();
     while let Some(address) = open.pop() {
@@ -67,7 +67,7 @@ fn places(mut open: Vec<Address>, resources: &Resources) -> BTreeSet<Address> {
         known.extend(below.iter().cloned());
         open.extend(below);
     }
-    known.retain(|address| resources[address].root().is_some());
+    known.retain(|address| resources[address].root().is_some() || resources[address].database().is_some());
     known
 }
 

@@ -15,6 +15,7 @@ pub(super) const UNIT_ROWS: &[&str] = &[
     "stop_grace_period",
     "healthcheck.host",
     "boot_waits",
+    "data_roots",
     "timeout_start",
     "enabled",
     "name",
@@ -80,6 +81,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("stop_grace_period", Action::Reload),
     attribute("healthcheck.host", Action::Reload).keys(),
     attribute("boot_waits", Action::Reload),
+    attribute("data_roots", Action::Reload),
     attribute("timeout_start", Action::Reload),
     attribute("unit", Action::Reload).state(),
     attribute("enabled", Action::Update), // says one_shot

@@ -9,8 +9,9 @@ use super::{Container, MountSource, snapshot};
 use crate::address::Address;
 use crate::change::{Risk, Severity};
 use crate::diagnostic::Diagnostics;
-use crate::kinds::contract::{self, Contract, Held, is_hollow, weighed};
+use crate::kinds::contract::{self, Contract, Held, weighed};
 use crate::kinds::labels;
+use crate::kinds::quarantine::Hollow;
 use crate::observed::data::{Engine, LiveMount, Requirement};
 use crate::observed::query::Mounts;
 use crate::observed::{Observed, Query};
@@ -86,23 +87,12 @@ fn held<'c>(container: &'c Container, observed: &'c Observed) -> impl Iterator<I
     })
 }
 
-/// A database that is set aside in this change, or was by a run that did not come to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hollow {
-    pub(super) path: PathBuf,
-    /// It lies there still.
-    pub(super) is_there: bool,
-    pub(super) requirement: Requirement,
-}
-
-/// Those of which the contract says so.
+/// Those that are set aside, since their contracts say so.
 pub(super) fn hollow(container: &Container, observed: &Observed) -> Vec<Hollow> {
     let quarantined = held(container, observed).filter(|held| held.contract.is_quarantined);
     let hollow = quarantined.filter_map(|held| {
-        let reading = observed.data.get(&held.place)?;
-        let is_there = is_hollow(reading) && !held.is_loss(observed);
-        let requirement = held.contract.requirement();
-        (is_there || reading.is_set_aside).then_some(Hollow { path: held.place, is_there, requirement })
+        let is_loss = held.is_loss(observed);
+        Hollow::of(held.place, held.contract.requirement(), is_loss, observed)
     });
     hollow.collect()
 }

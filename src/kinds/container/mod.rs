@@ -309,11 +309,6 @@ pub(super) struct UnitDependencies {
     pub(super) wants: Vec<String>,
 }
 
-/// The nearest above it.
-fn root(path: &Path, roots: &BTreeSet<PathBuf>) -> Option<PathBuf> {
-    path.ancestors().find(|above| roots.contains(*above)).map(Path::to_path_buf)
-}
-
 fn unit_name(stack: &str, name: &str) -> String {
     format!("podman-{stack}-{name}.service")
 }
@@ -432,7 +427,7 @@ impl Resource for Arc<Container> {
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
         let container = Arc::make_mut(self);
         spec::link(container, declared, diagnostics);
-        container.once.roots = container.binds().filter_map(|source| root(source, declared.roots)).collect();
+        container.once.roots = container.binds().filter_map(|source| declared.root(source)).collect();
         data::check(container, diagnostics);
     }
 

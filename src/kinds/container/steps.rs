@@ -2,12 +2,10 @@
 //! at every point in between a boot finds an old or a new one to start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::attributes::UNIT_ROWS;
-use super::data::Hollow;
 use super::observe::{Lies, is_as_desired, runs};
 use super::snapshot::Way;
 use super::together::{self, Phases};
@@ -16,14 +14,12 @@ use crate::address::Address;
 use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Condition, Context, Difference, Neighbours, Ours, Owned};
 use crate::effect::{Effect, Files, Made, Podman, Systemd, Wait};
+use crate::kinds::quarantine::{self, Hollow, Owner};
 use crate::kinds::{labels, secret, unit};
-use crate::observed::data::Requirement;
 use crate::observed::{self, Observed, Seen};
 
 /// How long a one-shot may run while somebody waits for it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a program without a check has to make a database anew.
-const HOLDS: Duration = Duration::from_secs(60);
 /// How long a container without a check must stay up to count as started: what exits at once does so within it, since its
 /// program runs before `podman start` returns. One that holds out longer and then ends is found by the look after the run.
 const SETTLE: Duration = Duration::from_millis(30);
@@ -268,52 +264,29 @@ impl<'a> Calls<'a> {
         is_newcomer && self.group.is_sick.unwrap_or_else(is_sick)
     }
 
-    /// Before a start, what its program is to make anew goes aside; whoever had it is down by then.
-    fn set_aside(&self) -> Vec<Step> {
-        let there = self.hollow.iter().filter(|hollow| hollow.is_there).map(|hollow| hollow.path.clone());
-        let one = |path: PathBuf| {
-            step(Effect::Files(Files::SetAside { path: path.clone() })).undo(Effect::Files(Files::PutBack { path }))
-        };
-        there.map(one).collect()
-    }
-
-    /// What a run that was killed has set aside goes back as well, where what came in its place does not hold; and what was written
-    /// since the copy gives way to it.
+    /// What was written since the copy gives way to it.
     fn undoable_start(&self) -> Step {
-        let left = self.hollow.iter().filter(|hollow| !hollow.is_there);
         let mut start = step(self.start_effect()).undo(self.stop_effect());
         start.undo.extend(self.way.back());
-        left.fold(start, |start, hollow| start.undo(Effect::Files(Files::PutBack { path: hollow.path.clone() })))
+        quarantine::or_back(start, &self.hollow)
     }
 
-    /// What the program made holds, and still does once it was started again.
     fn proof(&self) -> Vec<Step> {
-        if self.hollow.is_empty() {
-            return Vec::new();
-        }
-        let holds = || self.hold(self.hollow.iter().map(|hollow| (hollow.path.clone(), hollow.requirement.clone())));
-        let again = vec![step(self.stop_effect()), step(self.start_effect())];
-        joined([holds(), again, self.up(), holds()])
+        let owner = Owner {
+            subject: self.container.address.to_string(),
+            readiness: self.container.readiness(),
+            stop: self.stop_effect(),
+            start: self.start_effect(),
+            up: self.up(),
+        };
+        owner.proof(&self.hollow)
     }
 
     /// What the old one left good, the newcomer has not spoilt.
     fn still_holds(&self) -> Vec<Step> {
-        let set_aside = |path: &PathBuf| self.hollow.iter().any(|hollow| hollow.path == *path);
+        let set_aside = |path: &std::path::PathBuf| self.hollow.iter().any(|hollow| hollow.path == *path);
         let good = data::good(self.container, self.observed).into_iter().filter(|(path, _)| !set_aside(path));
-        self.hold(good)
-    }
-
-    fn hold(&self, contracts: impl Iterator<Item = (PathBuf, Requirement)>) -> Vec<Step> {
-        let within = self.container.readiness().map_or(HOLDS, |readiness| readiness.deadline());
-        let hold = |(path, wanted)| {
-            let subject = self.container.address.to_string();
-            step(Effect::Wait(Wait::Holds { subject, path, wanted, within }))
-        };
-        contracts.map(hold).collect()
-    }
-
-    fn keep_aside(&self) -> Vec<Step> {
-        self.hollow.iter().map(|hollow| step(Effect::Files(Files::KeepAside { path: hollow.path.clone() }))).collect()
+        quarantine::hold(self.container.address.as_str(), self.container.readiness().as_ref(), good)
     }
 
     fn create(&self, name: String) -> Effect {
@@ -366,12 +339,12 @@ impl<'a> Calls<'a> {
 
     fn start(&self) -> Vec<Step> {
         let mut steps = self.way.down();
-        steps.extend(self.set_aside());
+        steps.extend(quarantine::set_aside(&self.hollow));
         let is_undone = !self.hollow.is_empty() || self.way.back().is_some();
         steps.push(if is_undone { self.undoable_start() } else { step(self.start_effect()) });
         steps.extend(self.up());
         steps.extend(self.proof());
-        steps.extend(self.keep_aside().into_iter().map(Step::commit));
+        steps.extend(quarantine::keep(&self.hollow).into_iter().map(Step::commit));
         steps.extend(self.way.keep());
         steps
     }
@@ -454,14 +427,14 @@ impl<'a> Calls<'a> {
             phases.park.push(step(rename(live, parked)).undo(rename(parked, live)));
         }
         phases.start.push(step(rename(next, live)).undo(rename(live, next)));
-        phases.start.extend(self.set_aside());
+        phases.start.extend(quarantine::set_aside(&self.hollow));
         phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
         phases.start.extend(self.proof());
         phases.start.extend(self.still_holds());
         // Which of them is the parked one by then.
         phases.commit = self.commit(if is_put_back { lies.parked } else { lies.live.or(lies.parked) });
-        phases.commit.extend(self.keep_aside());
+        phases.commit.extend(quarantine::keep(&self.hollow));
         phases.commit.extend(self.way.keep());
         phases
     }

@@ -62,6 +62,7 @@ fn spec(container: &Container) -> Attributes {
         spec.set_given("healthcheck.host", container.readiness().as_ref().map_or(Value::Null, host_check));
     }
     spec.set_given("boot_waits", container.boot_waits.iter().map(BootWait::value).collect::<Vec<_>>());
+    spec.set_given("data_roots", json!(container.once.roots));
     spec.set("timeout_start", start_timeout(container).as_secs());
     spec.set("enabled", !container.one_shot);
     // The unit names the container in its calls.
@@ -86,9 +87,8 @@ fn body(container: &Container) -> String {
     if let Some(hold) = snapshot::hold(container) {
         line(&format!("ConditionPathExists=!{}", line_value(&hold.display().to_string())));
     }
-    // Where its disk is not mounted, it does not begin anew on the empty place.
     for root in &container.once.roots {
-        line(&format!("AssertPathExists={}", line_value(&directory::id_path(root).display().to_string())));
+        line(&directory::assertion(root));
     }
     if let Restart::OnFailure(Some(tries)) = container.restart {
         line(&format!("StartLimitBurst={}", tries.saturating_add(1)));

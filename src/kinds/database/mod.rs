@@ -1,5 +1,6 @@
 //! Databases of native programs (`databases:`), by their paths on the host: what must survive of them. Nothing of one is ever made,
-//! changed or removed; what is the matter with it stands in the way of every change, as with the data of a container.
+//! changed or removed; what is the matter with it stands in the way of every change, as with the data of a container. What is to be
+//! set aside where it is hollow is a change of the service that writes it, which has to stop for that.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,8 +12,11 @@ use super::directory;
 use crate::address::Address;
 use crate::attributes::{Attribute, Attributes};
 use crate::change::{Action, Risk, Steps};
-use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Reading, Resource};
-use crate::diagnostic::Span;
+use crate::desired::{
+    self, Condition, Context, Declared, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Reading,
+    Resource,
+};
+use crate::diagnostic::{Diagnostics, Span};
 use crate::observed::{Observed, Query, Seen};
 use crate::stack::forms::{self, Map};
 use crate::stack::yaml::{Key, Node};
@@ -39,6 +43,10 @@ struct Database {
     contract: Contract,
     path: PathBuf,
     protect: Option<bool>,
+    /// Who writes it.
+    service: Option<Address>,
+    /// The nearest declared directory above; filled by linking.
+    above: Option<Address>,
     context: Context,
     span: Span,
 }
@@ -51,12 +59,10 @@ fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resour
     let text = path.as_ref().map(|path| path.display().to_string());
     let contract = contract::read(&mut map, text, key.span);
     let protect = map.read("protect", forms::boolean);
-    if contract.as_ref().is_some_and(|contract| contract.is_quarantined) {
-        map.diagnostics.error(
-            key.span,
-            "Not of a native program",
-            "what is set aside is made anew by a container alone",
-        );
+    let service = map.read("service", forms::text);
+    if service.is_none() && contract.as_ref().is_some_and(|contract| contract.is_quarantined) {
+        let detail = "what is set aside is made anew by the service that writes it, and none is named";
+        map.diagnostics.error(key.span, "Whose database", detail).help("add `service: NAME`, one of `services`");
     }
     map.finish();
     let (Some(path), Some(contract)) = (path, contract) else { return Vec::new() };
@@ -66,6 +72,8 @@ fn read(key: &Key, node: &Node, reading: &mut Reading<'_>) -> Vec<Box<dyn Resour
         contract,
         path,
         protect,
+        service: service.map(|name| Address::new("service", name)),
+        above: None,
         context: reading.context.clone(),
         span: key.span,
     })]
@@ -87,7 +95,28 @@ impl Resource for Database {
     }
 
     fn dependencies(&self) -> Vec<Dependency> {
-        Vec::new()
+        let above = |on: &Address| Dependency { on: on.clone(), condition: Condition::Exists, restart: false };
+        self.above.iter().map(above).collect()
+    }
+
+    fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
+        self.above = declared.root(&self.path).map(|root| directory::address(&root, &declared.context.home));
+        let is_known =
+            |service: &Address| declared.resources.contains_key(service) || declared.inactive.contains_key(service);
+        if let Some(service) = self.service.as_ref().filter(|service| !is_known(service)) {
+            let detail = format!("{} names a service that is not declared: {}", self.address, service.name());
+            diagnostics.error(self.span, "Unknown service", detail).help("write the name of one of `services`");
+        }
+    }
+
+    fn database(&self) -> Option<desired::Database> {
+        Some(desired::Database {
+            address: self.address.clone(),
+            path: self.path.clone(),
+            service: self.service.clone()?,
+            requirement: self.contract.requirement(),
+            is_quarantined: self.contract.is_quarantined,
+        })
     }
 
     fn query(&self, query: &mut Query) {

@@ -19,6 +19,7 @@ use crate::desired::{
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::effect::{Effect, Files};
+use crate::kinds::unit::line_value;
 use crate::observed::{Observed, PathKind, Query, Seen};
 
 /// The row of the file [`ID`], and the fact that it was there.
@@ -86,7 +87,7 @@ impl Directory {
     fn write_id(&self) -> Step {
         let path = self.id_path();
         let content = format!(
-            "# Made by stackctl for {}: containers that have data below this directory start only where this file is.\n",
+            "# Made by stackctl for {}: what has data below this directory starts only where this file is.\n",
             self.address
         );
         step(Effect::Files(Files::Write { path: path.clone(), content, mode: ID_MODE }))
@@ -96,6 +97,11 @@ impl Directory {
 
 pub(super) fn id_path(directory: &Path) -> PathBuf {
     directory.join(ID)
+}
+
+/// The line of a unit with data below it: where its disk is not mounted, nothing begins anew on the empty place.
+pub(super) fn assertion(directory: &Path) -> String {
+    format!("AssertPathExists={}", line_value(&id_path(directory).display().to_string()))
 }
 
 /// Paths below the home directory are written with `~`, so that both spellings are one resource.

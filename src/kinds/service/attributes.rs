@@ -30,6 +30,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("sockets", Action::Restart).set(),
     attribute("healthcheck", Action::Reload).keys(),
     attribute("boot_waits", Action::Reload),
+    attribute("data_roots", Action::Reload),
     attribute("unit", Action::Restart).state(), // an edited unit may run an edited program
     attribute("enabled", Action::Update),
     attribute("loaded", Action::Reload).state(),
@@ -37,6 +38,7 @@ pub(super) const ATTRIBUTES: &[Attribute] = &[
     attribute("listening", Action::Start).state(),
     attribute("running", Action::Start).state(),
     attribute("current", Action::Restart).state(),
+    attribute("hollow", Action::Restart).state(),
 ];
 
 /// All that the user sets is a line of the unit.
@@ -76,6 +78,7 @@ pub(super) fn spec(service: &Service) -> Attributes {
     spec.set_given("overrides", overrides.collect::<Map<_, _>>());
     spec.set_given("healthcheck", service.readiness.as_ref().map_or(Value::Null, host_check));
     spec.set_given("boot_waits", service.boot_waits.iter().map(BootWait::value).collect::<Vec<_>>());
+    spec.set_given("data_roots", json!(service.roots));
     spec.set("enabled", service.is_enabled());
     spec
 }

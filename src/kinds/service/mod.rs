@@ -7,7 +7,7 @@ mod sockets;
 mod spec;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,12 +18,15 @@ use crate::address::Address;
 use crate::attributes::{Attributes, digest};
 use crate::change::{Action, Risk, Severity, Steps};
 use crate::desired::{
-    Condition, Context, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object, Resource,
+    Condition, Context, Database, Declared, Dependency, Difference, HostPort, Kind, Liveness, Neighbours, Object,
+    Resource,
 };
 use crate::diagnostic::{Diagnostics, Span};
 use crate::hand_over;
 use crate::kinds::container::{Needs, Restart, UnitDependencies};
+use crate::kinds::contract::is_loss;
 use crate::kinds::file;
+use crate::kinds::quarantine::Hollow;
 use crate::kinds::unit::{self, BootWait, Found, Parts, Unit};
 use crate::observed::{Observed, PathKind, Query, Seen, Sort};
 use crate::probe::Readiness;
@@ -83,6 +86,10 @@ pub struct Service {
     remains: bool,
     /// Files that it names and the stack file declares; filled by linking.
     files: BTreeMap<PathBuf, Address>,
+    /// That it writes; filled by linking.
+    databases: Vec<Database>,
+    /// Declared directories that those lie in; filled by linking.
+    roots: BTreeSet<PathBuf>,
     /// See [`Service::unit`].
     unit: OnceLock<Unit>,
     /// See [`sockets::unit`].
@@ -124,6 +131,21 @@ impl Service {
         self.kind == "oneshot"
     }
 
+    fn has_quarantine(&self) -> bool {
+        self.databases.iter().any(|database| database.is_quarantined)
+    }
+
+    /// Its databases that are set aside, since their contracts say so.
+    fn hollow(&self, observed: &Observed) -> Vec<Hollow> {
+        let quarantined = self.databases.iter().filter(|database| database.is_quarantined);
+        let hollow = quarantined.filter_map(|database| {
+            let Database { address, path, requirement, .. } = database;
+            let is_loss = is_loss(address, &path.display().to_string(), observed);
+            Hollow::of(path.clone(), requirement.clone(), is_loss, observed)
+        });
+        hollow.collect()
+    }
+
     fn runs(&self, observed: &Observed) -> bool {
         observed.units.get(&self.unit_name()).is_some_and(crate::observed::Unit::is_active)
     }
@@ -161,6 +183,9 @@ impl Resource for Service {
             attributes.set("listening", true);
         }
         attributes.set("current", true);
+        if self.has_quarantine() {
+            attributes.set("hollow", json!([]));
+        }
         attributes
     }
 
@@ -169,8 +194,9 @@ impl Resource for Service {
             let Needs { name: _, on, condition, restart, required: _, span: _ } = needs;
             Some(Dependency { on: on.clone()?, condition: *condition, restart: *restart })
         };
-        let file = |on: &Address| Dependency { on: on.clone(), condition: Condition::Exists, restart: false };
-        self.depends_on.iter().filter_map(edge).chain(self.files.values().map(file)).collect()
+        let is_there = |on: &Address| Dependency { on: on.clone(), condition: Condition::Exists, restart: false };
+        let databases = self.databases.iter().map(|database| &database.address);
+        self.depends_on.iter().filter_map(edge).chain(self.files.values().chain(databases).map(is_there)).collect()
     }
 
     fn link(&mut self, declared: &Declared<'_>, diagnostics: &mut Diagnostics) {
@@ -183,6 +209,8 @@ impl Resource for Service {
             declared.resources.contains_key(&address).then_some((path, address))
         };
         self.files = named.filter_map(declared_file).collect();
+        self.databases = declared.databases.get(&self.address).cloned().unwrap_or_default();
+        self.roots = self.databases.iter().filter_map(|database| declared.root(&database.path)).collect();
     }
 
     fn query(&self, query: &mut Query) {
@@ -217,6 +245,10 @@ impl Resource for Service {
         let spec = unit.seen(observed, &self.context, &mut attributes);
         attributes.set("running", self.runs(observed));
         attributes.set("current", !self.runs_old_definition(observed));
+        if self.has_quarantine() {
+            let hollow: Vec<PathBuf> = self.hollow(observed).into_iter().map(|hollow| hollow.path).collect();
+            attributes.set("hollow", json!(hollow));
+        }
         sockets::seen(self, spec.get("sockets").is_some(), observed, &mut attributes);
         Seen::Present(Object { attributes, last_applied: Some(spec) })
     }
@@ -228,6 +260,7 @@ impl Resource for Service {
             && self.unit().is_settled(observed)
             && sockets::is_gone(self, observed)
             && !self.runs_old_definition(observed)
+            && self.hollow(observed).is_empty()
     }
 
     fn conflicts(&self, observed: &Observed) -> Vec<Risk> {

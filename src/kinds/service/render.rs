@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Restart, Service, sockets};
+use crate::kinds::directory;
 use crate::kinds::unit::{assignment, directory_value, exec_line, line_value, pattern_value};
 
 /// systemd's own `DefaultTimeoutStartSec=`, on top of what is waited for at boot.
@@ -32,6 +33,9 @@ pub(super) fn body(service: &Service) -> String {
         let socket = sockets::unit_name(service);
         line(format!("After={socket}"));
         line(format!("Requires={socket}"));
+    }
+    for root in &service.roots {
+        line(directory::assertion(root));
     }
     if let Some((burst, interval)) = service.start_limit {
         line(format!("StartLimitBurst={burst}"));

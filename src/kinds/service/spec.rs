@@ -2,7 +2,7 @@
 //! and they are shown in the plan as such.
 
 use crate::stack::forms::{Described, Form, TEXT_OR_TEXTS, TEXTS, key};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -161,6 +161,8 @@ pub(in crate::kinds) fn job(
         unit_dependencies: UnitDependencies::default(),
         remains: false,
         files: BTreeMap::new(),
+        databases: Vec::new(),
+        roots: BTreeSet::new(),
         unit: std::sync::OnceLock::new(),
         socket: std::sync::OnceLock::new(),
     }

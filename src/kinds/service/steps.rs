@@ -9,6 +9,7 @@ use crate::change::{Action, Step, Steps, joined, step};
 use crate::desired::{Difference, Neighbours, Resource};
 use crate::effect::{Effect, Files, Systemd, Wait};
 use crate::kinds::container::waits_for;
+use crate::kinds::quarantine::{self, Hollow, Owner};
 use crate::kinds::unit::STOP_TIMEOUT;
 use crate::observed::Observed;
 
@@ -27,7 +28,9 @@ pub(super) fn steps(
     if let Some(socket) = sockets::unit(service) {
         prepare.extend(socket.prepare(difference, &["sockets", "socket_unit"], observed, &service.context));
     }
-    if difference.action == Action::Create {
+    let is_new = difference.action == Action::Create;
+    let hollow = if is_new || difference.has("hollow") { service.hollow(observed) } else { Vec::new() };
+    if is_new && hollow.is_empty() {
         // A new one that does not come up stays, so that its log and its unit can be read.
         for step in &mut prepare {
             step.undo.clear();
@@ -46,9 +49,9 @@ pub(super) fn steps(
     let runs = service.runs(observed);
     let finish = left_over(service, observed).into_iter().map(|path| step(Effect::Files(Files::Remove { path })));
     let finish = finish.collect();
-    if !service.sockets.is_empty() || left_over(service, observed).is_some() {
-        let calls = Calls { service, difference, observed, start: start(), restart: restart(), runs };
-        let main = calls.with_sockets(waits);
+    if !service.sockets.is_empty() || left_over(service, observed).is_some() || !hollow.is_empty() {
+        let calls = Calls { service, difference, observed, start: start(), restart: restart(), runs, hollow };
+        let main = if calls.hollow.is_empty() { calls.with_sockets(waits) } else { calls.made_anew(waits) };
         return Steps { prepare, main, finish };
     }
     let main = match difference.action {
@@ -71,7 +74,7 @@ fn left_over(service: &Service, observed: &Observed) -> Option<PathBuf> {
     (service.sockets.is_empty() && sockets::found(service, observed).is_some()).then_some(path)
 }
 
-/// Of a service that has sockets, or had.
+/// Of a service that has sockets, or had, or whose databases are set aside.
 struct Calls<'a> {
     service: &'a Service,
     difference: &'a Difference,
@@ -79,6 +82,7 @@ struct Calls<'a> {
     start: Effect,
     restart: Effect,
     runs: bool,
+    hollow: Vec<Hollow>,
 }
 
 impl Calls<'_> {
@@ -100,9 +104,50 @@ impl Calls<'_> {
         Effect::Systemd(Systemd::Stop { unit, timeout: STOP_TIMEOUT })
     }
 
+    fn disable_socket(&self) -> Step {
+        let (disable, enable) = (Systemd::Disable { unit: self.socket() }, Systemd::Enable { unit: self.socket() });
+        step(Effect::Systemd(disable)).undo(Effect::Systemd(enable))
+    }
+
+    /// Down, also where it is only in a loop of restarts, and with it what would start it for whoever connects; up again with what is
+    /// hollow set aside, and once more to see that what it made holds.
+    fn made_anew(self, waits: Vec<Step>) -> Vec<Step> {
+        let service = self.service;
+        let (unit, is_new) = (service.unit_name(), self.difference.action == Action::Create);
+        let has = !service.sockets.is_empty();
+        let mut steps = waits;
+        if !is_new {
+            let stop = step(Self::stop(unit.clone()));
+            steps.push(if self.runs { stop.undo(self.start.clone()) } else { stop });
+        }
+        if sockets::listens(service, self.observed) {
+            steps.push(step(Self::stop(self.socket())).undo(self.listen()));
+        }
+        if !has && left_over(service, self.observed).is_some() {
+            steps.push(self.disable_socket());
+        }
+        steps.extend(quarantine::set_aside(&self.hollow));
+        if has {
+            steps.push(step(self.listen()).undo(Self::stop(self.socket())));
+        }
+        let start = step(self.start.clone()).undo(Self::stop(unit.clone()));
+        steps.push(quarantine::or_back(start, &self.hollow));
+        steps.extend(up(service));
+        let owner = Owner {
+            subject: service.address.to_string(),
+            readiness: service.readiness.clone(),
+            stop: Self::stop(unit),
+            start: self.start,
+            up: up(service),
+        };
+        steps.extend(owner.proof(&self.hollow));
+        steps.extend(quarantine::keep(&self.hollow).into_iter().map(Step::commit));
+        steps
+    }
+
     /// systemd starts no socket whose service runs without it: the service gives way first.
     fn with_sockets(&self, waits: Vec<Step>) -> Vec<Step> {
-        let Calls { service, difference, observed, start, restart, runs } = self;
+        let Calls { service, difference, observed, start, restart, runs, hollow: _ } = self;
         let has = !service.sockets.is_empty();
         let listens = sockets::listens(service, observed);
         let moves = difference.has("sockets") || difference.has("socket_unit");
@@ -117,8 +162,7 @@ impl Calls<'_> {
             listening = false;
         }
         if !has {
-            let (disable, enable) = (Systemd::Disable { unit: self.socket() }, Systemd::Enable { unit: self.socket() });
-            steps.push(step(Effect::Systemd(disable)).undo(Effect::Systemd(enable)));
+            steps.push(self.disable_socket());
         }
         if has && !listening {
             let listen = step(self.listen());
