@@ -367,6 +367,18 @@ impl Held<'_> {
                 missing.into_iter().chain(shrunk.map(|(weight, what)| risk("DB_SHRUNK", weight, what))).collect()
             }
         };
+        // A run was killed on the way: its program may still be at it, and the next one proves what it made, or puts the old one back.
+        let is_being_made =
+            contract.is_quarantined && reading.is_set_aside && before.is_none_or(|before| before.rows() == 0);
+        let content = content.into_iter().map(|risk| match risk.severity {
+            Severity::Critical if is_being_made => Risk {
+                severity: Severity::Warning,
+                message: format!("{}; it is being made anew, which apply ends or takes back", risk.message),
+                remedies: Vec::new(),
+                ..risk
+            },
+            _ => risk,
+        });
         let kept = contract.kept(reading).map(|(code, what)| risk(code, Severity::Warning, what));
         let damaged = observed.integrity.get(place).and_then(damaged);
         let damaged = damaged.map(|(code, severity, what)| risk(code, severity, what));

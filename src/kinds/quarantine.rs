@@ -41,6 +41,11 @@ pub(super) fn set_aside(hollow: &[Hollow]) -> Vec<Step> {
     there.map(one).collect()
 }
 
+/// A run was killed after it had set all of them aside: their program may still be making them, and is not stopped half-way.
+pub(super) fn is_under_way(hollow: &[Hollow]) -> bool {
+    !hollow.is_empty() && hollow.iter().all(|hollow| !hollow.is_there)
+}
+
 /// What a run that was killed has set aside goes back as well, where what came in its place does not hold.
 pub(super) fn or_back(start: Step, hollow: &[Hollow]) -> Step {
     let left = hollow.iter().filter(|hollow| !hollow.is_there);

@@ -360,7 +360,8 @@ impl<'a> Calls<'a> {
     }
 
     fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
-        if lies.live.is_some_and(observed::Container::is_running) {
+        let is_under_way = quarantine::is_under_way(&self.hollow) && self.way.down().is_empty() && !self.is_stray;
+        if lies.live.is_some_and(observed::Container::is_running) && !is_under_way {
             let mut steps = vec![step(self.stop_effect()).undo(self.start_effect())];
             steps.extend(self.halt_stray(lies));
             steps.extend(self.start());

@@ -114,13 +114,14 @@ impl Calls<'_> {
     fn made_anew(self, waits: Vec<Step>) -> Vec<Step> {
         let service = self.service;
         let (unit, is_new) = (service.unit_name(), self.difference.action == Action::Create);
-        let has = !service.sockets.is_empty();
+        let (has, listens) = (!service.sockets.is_empty(), sockets::listens(service, self.observed));
+        let stays = quarantine::is_under_way(&self.hollow) && has == listens;
         let mut steps = waits;
-        if !is_new {
+        if !is_new && !stays {
             let stop = step(Self::stop(unit.clone()));
             steps.push(if self.runs { stop.undo(self.start.clone()) } else { stop });
         }
-        if sockets::listens(service, self.observed) {
+        if listens && !stays {
             steps.push(step(Self::stop(self.socket())).undo(self.listen()));
         }
         if !has && left_over(service, self.observed).is_some() {
@@ -131,6 +132,7 @@ impl Calls<'_> {
             steps.push(step(self.listen()).undo(Self::stop(self.socket())));
         }
         let start = step(self.start.clone()).undo(Self::stop(unit.clone()));
+        let start = if has { start.undo(Self::stop(self.socket())) } else { start };
         steps.push(quarantine::or_back(start, &self.hollow));
         steps.extend(up(service));
         let owner = Owner {

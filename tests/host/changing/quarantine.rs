@@ -108,11 +108,109 @@ fn what_only_the_log_holds_is_populated_and_what_another_user_owns_is_moved_from
     Ok(())
 }
 
+const NATIVE: &str = "\
+version: 1
+stack: s
+directories: { ~/data: {} }
+services:
+  writer:
+    exec: [/bin/sh, -c, \"test -e data/webui.db || MAKE; exec sleep infinity\"]
+    working_dir: \"~\"
+    SOCKETS
+databases:
+  ~/data/webui.db: { engine: sqlite, min_tables: 28, when_hollow: quarantine, service: writer }
+";
+
+fn write_native(user: &User, make: &str, sockets: &str) -> anyhow::Result<()> {
+    let many: String = (0..28).map(|n| format!("CREATE TABLE t{n} (a); ")).collect();
+    let make = make.replace("TABLES", &format!("sqlite3 data/webui.db '{many}'"));
+    user.write("stack.yaml", NATIVE.replace("MAKE", &make).replace("SOCKETS", sockets))
+}
+
+#[test]
+fn one_of_a_native_service_is_made_anew_by_that() -> anyhow::Result<()> {
+    let user = Host::get()?.user("quarantine-native")?;
+    user.run(&format!("mkdir -m 700 data && {HOLLOW}")).ok();
+    let hollow = user.run("sha256sum <data/webui.db").ok().stdout;
+    let is_set_aside = |count: usize| {
+        let sets = user.run("sha256sum data/webui.db.quarantine/*/webui.db").ok().stdout;
+        let digest = hollow.split(' ').next().unwrap_or_default();
+        assert_eq!(sets.lines().filter(|line| line.starts_with(digest)).count(), count, "{sets}");
+    };
+
+    // Nobody is named that would make it anew.
+    write_native(&user, "TABLES", "")?;
+    user.write("stack.yaml", user.read("stack.yaml")?.replace(", service: writer", ""))?;
+    assert!(user.stackctl(&["plan"]).code(65).stderr.contains("service: NAME"));
+    user.write("stack.yaml", user.read("stack.yaml")?.replace("quarantine }", "quarantine, service: writr }"))?;
+    assert!(user.stackctl(&["plan"]).code(65).stderr.contains("writr"));
+
+    // Its program never makes its tables: everything is as it was.
+    let socket = format!("sockets: [\"127.0.0.1:{}\"]", user.port(0));
+    let check = format!("healthcheck: {{ tcp: \"127.0.0.1:{}\", interval: 200ms, retries: 2 }}", user.port(0));
+    write_native(&user, "true", &format!("{socket}\n    {check}"))?;
+    user.stackctl(&["apply", "-y"]).code(3);
+    assert_eq!(user.run("sha256sum <data/webui.db").ok().stdout, hollow, "it is back");
+    assert_eq!(user.run("systemctl --user is-active writer.service").stdout, "inactive\n");
+
+    // It makes them, at the first start.
+    write_native(&user, "TABLES", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(tables(&user), "28");
+    is_set_aside(1);
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // Hollow again under the running program, with no row lost: told, and a change of the service.
+    user.run(&format!("rm data/webui.db && {HOLLOW}")).ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DB_EMPTY (warning)") && told.contains("service.writer"), "{told}");
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(tables(&user), "28");
+    is_set_aside(2);
+
+    // Started by whoever connects: nobody starts it meanwhile.
+    write_native(&user, "TABLES", &socket)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.run(&format!("rm data/webui.db && {HOLLOW}")).ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(tables(&user), "28");
+    is_set_aside(3);
+    assert_eq!(user.run("systemctl --user is-active writer.socket").stdout, "active\n");
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // Its disk is not mounted: it does not begin anew on the empty place, and nothing stops it there.
+    write_native(&user, "TABLES", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.run("mv data kept && mkdir -m 700 data").ok();
+    let told = user.stackctl(&["drift"]).code(2).stdout;
+    assert!(told.contains("DATA_ROOT_IDENTITY_CHANGED"), "{told}");
+    user.stackctl(&["restart", "-y", "service.writer"]).code(4);
+    user.run("systemctl --user restart writer.service; systemctl --user stop writer.service").ok();
+    assert_eq!(user.run("ls -A data").ok().stdout, "", "systemd itself does not start it there");
+    user.run("rmdir data && mv kept data").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+
+    // With rows at the last good reading it is a loss.
+    user.run("sqlite3 data/webui.db 'INSERT INTO t0 VALUES (1)'").ok();
+    user.stackctl(&["apply", "-y"]).ok();
+    user.run(&format!("mv data/webui.db kept.db && {HOLLOW}")).ok();
+    user.stackctl(&["apply", "-y"]).code(4);
+    user.stackctl(&["restart", "-y", "service.writer"]).code(4);
+    assert_eq!(tables(&user), "0");
+    is_set_aside(3);
+    Ok(())
+}
+
+#[test]
+fn one_of_a_native_service_is_killed_at_every_call_of_systemd() -> anyhow::Result<()> {
+    let user = Host::get()?.user("quarantine-killed")?;
+    write_native(&user, "TABLES", "")?;
+    killed_at_every_call(&user, Side::Bus)
+}
+
 /// At every call that the machine hears of, and before and after each: the hollow file is somewhere, whole, and the next run comes to its end.
-fn killed_at_every_call(name: &str, side: Side) -> anyhow::Result<()> {
-    let host = Host::get()?;
-    let user = host.user(name)?;
-    write(&user, "0s", "")?;
+fn killed_at_every_call(user: &User, side: Side) -> anyhow::Result<()> {
     let begin = || {
         user.stackctl(&["destroy", "-y", "--accept", "EPHEMERAL_DATA:container.webui"]).ok();
         user.run(&format!("rm -rf data/* && {HOLLOW}")).ok();
@@ -121,11 +219,11 @@ fn killed_at_every_call(name: &str, side: Side) -> anyhow::Result<()> {
     user.run("mkdir -m 700 data").ok();
     begin();
     let hollow = user.run("sha256sum <data/webui.db").ok().stdout;
-    let made = calls(&user, side, APPLY, 0)?;
+    let made = calls(user, side, APPLY, 0)?;
     assert!(made.len() >= 2, "{made:#?}");
     for hold in both_halves(&made) {
         begin();
-        kill_at(&user, side, hold, APPLY)?;
+        kill_at(user, side, hold, APPLY)?;
         let case = format!("{hold:?} of {made:?}");
         let places =
             user.run("sha256sum data/webui.db data/webui.db.quarantine/*/webui.db 2>/dev/null; true").ok().stdout;
@@ -133,7 +231,7 @@ fn killed_at_every_call(name: &str, side: Side) -> anyhow::Result<()> {
         assert!(places.contains(digest), "{case}: the hollow one is nowhere: {places}");
         let output = user.stackctl(APPLY);
         assert_eq!(output.code, 0, "{case}:\n{}{}", output.stdout, output.stderr);
-        assert_eq!(tables(&user), "28", "{case}");
+        assert_eq!(tables(user), "28", "{case}");
         let places = user.run("sha256sum data/webui.db.quarantine/*/webui.db 2>/dev/null; true").ok().stdout;
         assert!(places.contains(digest), "{case}: it is not set aside: {places}");
         assert_eq!(user.stackctl(&["drift"]).code(0).stdout, "", "{case}");
@@ -143,10 +241,14 @@ fn killed_at_every_call(name: &str, side: Side) -> anyhow::Result<()> {
 
 #[test]
 fn killed_at_every_call_of_systemd() -> anyhow::Result<()> {
-    killed_at_every_call("quarantine-bus", Side::Bus)
+    let user = Host::get()?.user("quarantine-bus")?;
+    write(&user, "0s", "")?;
+    killed_at_every_call(&user, Side::Bus)
 }
 
 #[test]
 fn killed_at_every_call_of_podman() -> anyhow::Result<()> {
-    killed_at_every_call("quarantine-podman", Side::Podman)
+    let user = Host::get()?.user("quarantine-podman")?;
+    write(&user, "0s", "")?;
+    killed_at_every_call(&user, Side::Podman)
 }
