@@ -361,14 +361,19 @@ impl<'a> Calls<'a> {
 
     fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
         let is_under_way = quarantine::is_under_way(&self.hollow) && self.way.down().is_empty() && !self.is_stray;
-        if lies.live.is_some_and(observed::Container::is_running) && !is_under_way {
-            let mut steps = vec![step(self.stop_effect()).undo(self.start_effect())];
+        let is_running = lies.live.is_some_and(observed::Container::is_running);
+        let mut steps = Vec::new();
+        if is_running && !is_under_way {
+            steps.push(step(self.stop_effect()).undo(self.start_effect()));
             steps.extend(self.halt_stray(lies));
-            steps.extend(self.start());
-            steps
-        } else {
-            self.start()
+        } else if self.hollow.iter().any(|hollow| hollow.is_there) {
+            // By now it may have been started, with those that live with it, or to end what was left half done.
+            steps.push(step(self.stop_effect()));
+            let (name, timeout) = (self.container.name.clone(), self.container.stop_timeout());
+            steps.push(step(podman(Podman::StopContainer { name, timeout })));
         }
+        steps.extend(self.start());
+        steps
     }
 
     /// Takes away a half that is not wanted. It may run: an undo that could not stop it has renamed it all the same.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use stackctl::effect::Snapshot as Effect;
+use stackctl::effect::{Files, Snapshot as Effect};
 use stackctl::machine::{Failure, FailureKind};
 use stackctl::observed::data::{Reading, State};
 use stackctl::observed::snapshot::{Handle, Item, Manifest, Snapshot};
@@ -17,6 +17,19 @@ pub(super) struct Contents {
     known: BTreeSet<u64>,
     writers: BTreeMap<PathBuf, Vec<Writer>>,
     copies: BTreeMap<PathBuf, Vec<Copy>>,
+    /// Databases of which a hollow file was ever seen.
+    hollow: BTreeMap<PathBuf, Hollow>,
+}
+
+/// Where the hollow files of one database are.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Hollow {
+    /// One lies in its place.
+    is_there: bool,
+    /// Those that were set aside: is it said of each that it stays?
+    aside: Vec<bool>,
+    /// What made way for another, hollow or not.
+    replaced: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +38,7 @@ struct Copy {
     taken_at: u64,
     items: Vec<Item>,
     writers: BTreeMap<PathBuf, Vec<Writer>>,
+    hollow: BTreeSet<PathBuf>,
     is_kept: bool,
     set_aside: Vec<PathBuf>,
 }
@@ -46,6 +60,9 @@ impl Contents {
         data: &BTreeSet<PathBuf>,
     ) {
         for path in data {
+            if self.makes(path, id, image) {
+                continue;
+            }
             let writers = self.writers.entry(path.clone()).or_default();
             let is_its = writers.iter().any(|(writer, _)| *writer == id);
             assert!(
@@ -68,6 +85,54 @@ impl Contents {
         }
     }
 
+    /// What was hollow once is made anew where it is not there; of what came since, nobody says who must find what.
+    pub(super) fn makes(&mut self, path: &Path, id: u64, image: &str) -> bool {
+        let Some(hollow) = self.hollow.get(path) else { return false };
+        let writers = self.writers.entry(path.to_owned()).or_default();
+        if !hollow.is_there && writers.last().is_none_or(|(last, _)| *last != id) {
+            writers.push((id, image.to_owned()));
+        }
+        true
+    }
+
+    /// A hollow file takes the place of what is there.
+    pub(super) fn empties(&mut self, path: &Path) {
+        self.writers.remove(path);
+        self.hollow.entry(path.to_owned()).or_default().is_there = true;
+    }
+
+    /// How many hollow files there are, and others that made way, by their databases.
+    pub(super) fn hollow(&self) -> BTreeMap<&Path, usize> {
+        let count = |hollow: &Hollow| usize::from(hollow.is_there) + hollow.aside.len() + hollow.replaced;
+        self.hollow.iter().map(|(path, hollow)| (path.as_path(), count(hollow))).collect()
+    }
+
+    pub(super) fn file(&mut self, effect: &Files) -> Result<(), Failure> {
+        let (Files::SetAside { path } | Files::PutBack { path } | Files::KeepAside { path }) = effect else {
+            return Ok(());
+        };
+        let writers = self.writers.entry(path.clone()).or_default();
+        let Some(hollow) = self.hollow.get_mut(path) else { return Ok(()) };
+        match effect {
+            Files::SetAside { .. } if hollow.is_there => {
+                hollow.is_there = false;
+                hollow.aside.push(false);
+            }
+            Files::SetAside { .. } if !writers.is_empty() => {
+                return Err(Failure::new(FailureKind::Refused, "it is not hollow any more"));
+            }
+            Files::PutBack { .. } if hollow.aside.last() == Some(&false) => {
+                hollow.aside.pop();
+                hollow.replaced += usize::from(hollow.is_there || !writers.is_empty());
+                writers.clear();
+                hollow.is_there = true;
+            }
+            Files::KeepAside { .. } => hollow.aside.fill(true),
+            _ => {}
+        }
+        Ok(())
+    }
+
     pub(super) fn perform(&mut self, effect: &Effect, now: u64) -> Result<(), Failure> {
         match effect {
             Effect::Take(take) => {
@@ -77,7 +142,17 @@ impl Contents {
                     let of_item = |item: &Item| Some((item.path.clone(), self.writers.get(&item.path)?.clone()));
                     let writers = take.items.iter().filter_map(of_item).collect();
                     let (label, items) = (label.clone(), take.items.clone());
-                    copies.push(Copy { label, taken_at: now, items, writers, is_kept: false, set_aside: Vec::new() });
+                    let is_there = |path: &PathBuf| self.hollow.get(path).is_some_and(|hollow| hollow.is_there);
+                    let hollow = items.iter().map(|item| item.path.clone()).filter(is_there).collect();
+                    copies.push(Copy {
+                        label,
+                        taken_at: now,
+                        items,
+                        writers,
+                        hollow,
+                        is_kept: false,
+                        set_aside: Vec::new(),
+                    });
                 }
             }
             Effect::Restore(handle) => {
@@ -90,6 +165,10 @@ impl Contents {
                     if *now != before {
                         *now = before;
                         copy.set_aside.push(item.path.clone());
+                    }
+                    if let Some(hollow) = self.hollow.get_mut(&item.path) {
+                        let was_there = std::mem::replace(&mut hollow.is_there, copy.hollow.contains(&item.path));
+                        hollow.replaced += usize::from(was_there && !hollow.is_there);
                     }
                 }
             }
@@ -109,8 +188,15 @@ impl Contents {
     }
 
     pub(super) fn reading(&self, path: &Path) -> Reading {
-        let is_there = self.writers.get(path).is_some_and(|writers| !writers.is_empty());
-        Reading { state: if is_there { State::Populated } else { State::Absent }, size: 1, ..Reading::default() }
+        let hollow = self.hollow.get(path);
+        let is_written = self.writers.get(path).is_some_and(|writers| !writers.is_empty());
+        let state = match (hollow.is_some_and(|hollow| hollow.is_there), is_written) {
+            (true, _) => State::NoTables,
+            (false, true) => State::Populated,
+            (false, false) => State::Absent,
+        };
+        let is_set_aside = hollow.is_some_and(|hollow| hollow.aside.contains(&false));
+        Reading { state, size: 1, is_set_aside, ..Reading::default() }
     }
 
     pub(super) fn snapshots(&self, shelves: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Vec<Snapshot>> {

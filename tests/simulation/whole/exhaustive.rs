@@ -1,6 +1,7 @@
 //! Every single fault, and every pair of the worse ones, at every call of a change of chosen stacks. A failure names them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use stackctl::machine::FailureKind;
 
@@ -9,7 +10,7 @@ use super::stacks::Read;
 use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
 
 /// A file, and the one that it becomes; the second one's network is another where it says so.
-const CHOSEN: [(&str, [&str; 2]); 4] = [
+const CHOSEN: [(&str, [&str; 2]); 7] = [
     (
         "one that others need",
         [
@@ -45,14 +46,43 @@ const CHOSEN: [(&str, [&str; 2]); 4] = [
 networks: { n: { internal: true }, other: {} }",
         ],
     ),
+    (
+        "one with a hollow database",
+        [
+            "db: { image: \"localhost/x:1\", volumes: [\"~/own0:/own\"], healthcheck: { test: [CMD, c] }, DATA }",
+            "db: { image: \"localhost/x:1\", volumes: [\"~/own0:/own\"], healthcheck: { test: [CMD, c] }, DATA }",
+        ],
+    ),
+    (
+        "one with a hollow database that is replaced",
+        [
+            "db: { image: \"localhost/x:1\", volumes: [\"~/own0:/own\"], healthcheck: { test: [CMD, c] }, DATA }",
+            "db: { image: \"localhost/x:2\", volumes: [\"~/own0:/own\"], healthcheck: { test: [CMD, c] }, DATA }",
+        ],
+    ),
+    (
+        "a service with a hollow database",
+        [
+            "other: { image: \"localhost/x:1\" }
+services: { s0: { exec: [/bin/sleep, \"1\"] } }
+databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
+            "other: { image: \"localhost/x:1\" }
+services: { s0: { exec: [/bin/sleep, \"2\"] } }
+databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
+        ],
+    ),
 ];
+
+/// What must survive in `~/own0`.
+const DATA: &str = "data: [{ path: /own/db, engine: sqlite, when_hollow: quarantine }]";
 
 /// What ends the run, what is refused, what may have been done, and what takes back; of a pair, the second is the end or a lost reply.
 const WORSE: [Fault; 4] = [Fault::KillAfter, Fault::Refuse(FailureKind::Refused), Fault::LoseReply, Fault::Interrupt];
 
 fn read(containers: &str) -> Read {
+    let containers = containers.replace("DATA", DATA);
     Read::of(&format!(
-        "version: 1\nstack: s\nvolumes: {{ v: {{}} }}\nsecrets: {{ k: {{ generate: {{}} }} }}\ncontainers:\n  {containers}\n{}",
+        "version: 1\nstack: s\nvolumes: {{ v: {{}} }}\ndirectories: {{ ~/own0: {{}} }}\nsecrets: {{ k: {{ generate: {{}} }} }}\ncontainers:\n  {containers}\n{}",
         if containers.contains("networks: {") { "" } else { "networks: { n: {} }\n" }
     ))
 }
@@ -97,6 +127,9 @@ fn told(case: &str, [first, second]: [&str; 2]) -> usize {
     let mut world = World::new();
     apply(&mut world, &read(first), none(), 1);
     let next = read(second);
+    if case.contains("hollow") {
+        world.empties(Path::new("/home/u/own0/db"));
+    }
     let (calls, _) = apply(&mut world.clone(), &next, none(), 1);
     assert!(calls >= 5, "{case}: {calls}");
     // What takes back makes calls of its own.

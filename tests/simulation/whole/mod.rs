@@ -61,6 +61,14 @@ fn nothing_is_lost(before: &World, after: &World, case: &str) {
             .collect()
     };
     assert!(names(before).is_subset(&names(after)), "{case}: a secret is gone");
+    let now = after.hollow();
+    for (path, count) in before.hollow() {
+        assert!(
+            now.get(path).is_some_and(|now| *now >= count),
+            "{case}: what was set aside of {} is gone",
+            path.display()
+        );
+    }
 }
 
 /// Of what was declared before and is declared now, one is there, in service or parked.
@@ -140,6 +148,12 @@ fn story(seed: u64) -> usize {
     for turn in 0..=random.below(2) {
         let next = last.changed(random);
         let read = next.read();
+        for path in next.quarantined() {
+            if random.once_in(4) {
+                tell(|| format!("{} is hollow", path.display()));
+                world.empties(&path);
+            }
+        }
         let (calls, _) = apply(&mut world.clone(), &read, none(), seed);
         let faults: BTreeMap<usize, Fault> =
             (0..=random.below(3)).map(|_| (random.below(calls.max(1)), *random.pick(&FAULTS))).collect();

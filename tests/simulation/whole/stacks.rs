@@ -50,6 +50,12 @@ pub(crate) fn data_of(source: &str) -> Option<PathBuf> {
     name.starts_with(OWN).then(|| Path::new(source).join("db"))
 }
 
+/// What must survive of the service of that number.
+pub(crate) fn data_of_service(unit: &str) -> Option<PathBuf> {
+    let number = unit.strip_prefix('s')?.strip_suffix(".service")?;
+    number.parse::<usize>().ok().map(|number| PathBuf::from(format!("/home/u/{OWN}{number}/db")))
+}
+
 /// It starts and never gets healthy, or ends at once.
 pub(crate) const SICK: &str = "sick";
 
@@ -232,6 +238,16 @@ impl Sketch {
         Self { keeps_data: false, ..self }
     }
 
+    /// The databases that are set aside where they are hollow, by their places.
+    pub(crate) fn quarantined(&self) -> Vec<PathBuf> {
+        let all = self.with_data().filter(|index| self.is_quarantined(*index));
+        all.map(|index| PathBuf::from(format!("/home/u/{OWN}{index}/db"))).collect()
+    }
+
+    fn is_quarantined(&self, index: usize) -> bool {
+        self.has_data(index) && index.is_multiple_of(4)
+    }
+
     fn with_data(&self) -> impl Iterator<Item = usize> {
         (0..self.runs.len()).filter(|index| self.has_data(*index) && self.runs[*index].is_some())
     }
@@ -275,7 +291,10 @@ impl Sketch {
                     entry.as_object_mut().expect("it is a map").remove("networks");
                 }
                 if self.has_data(index) {
-                    entry["data"] = json!([{ "path": "/own/db", "engine": "dir" }]);
+                    entry["data"] = match self.is_quarantined(index) {
+                        true => json!([{ "path": "/own/db", "engine": "sqlite", "when_hollow": "quarantine" }]),
+                        false => json!([{ "path": "/own/db", "engine": "dir" }]),
+                    };
                 }
                 if runs.checked {
                     entry["healthcheck"] = json!({ "test": ["CMD", "check"], "interval": "1s" });
@@ -292,6 +311,11 @@ impl Sketch {
         let secrets = self.secrets.iter().map(|turn| json!({ "generate": { "length": 8 + turn } })).collect();
         let directories = self.directories.iter().map(|mode| json!({ "mode": format!("{mode:04o}") })).collect();
         let own = self.with_data().map(|index| (format!("~/{OWN}{index}"), json!({})));
+        let databases = self.runs.iter().enumerate().filter_map(|(index, runs)| {
+            let is_its = runs.as_ref().is_some_and(|runs| runs.is_service) && self.is_quarantined(index);
+            let contract = json!({ "engine": "sqlite", "when_hollow": "quarantine", "service": format!("s{index}") });
+            is_its.then(|| (format!("~/{OWN}{index}/db"), contract))
+        });
         let section = |mut entries: Vec<(String, Value)>| {
             if backwards {
                 entries.reverse();
@@ -300,13 +324,14 @@ impl Sketch {
             lines.collect::<String>()
         };
         format!(
-            "version: 1\nstack: s\ncontainers:\n{}services:\n{}networks:\n{}volumes:\n{}secrets:\n{}directories:\n{}",
+            "version: 1\nstack: s\ncontainers:\n{}services:\n{}networks:\n{}volumes:\n{}secrets:\n{}directories:\n{}databases:\n{}",
             section(containers),
             section(services),
             section(numbered("n", networks)),
             section(numbered("v", vec![json!({}); self.volumes])),
             section(numbered("k", secrets)),
             section(numbered("~/d", directories).into_iter().chain(own).collect()),
+            section(databases.collect()),
         )
     }
 

@@ -147,6 +147,26 @@ impl World {
             && self.files.contains_key(&Path::new(UNITS).join("theirs.service"))
     }
 
+    /// A hollow database in the place of what its program had; nobody runs on it.
+    pub(crate) fn empties(&mut self, path: &Path) {
+        let units: Vec<String> = self
+            .services
+            .keys()
+            .filter(|unit| stacks::data_of_service(unit).is_some_and(|data| data == *path))
+            .cloned()
+            .collect();
+        for unit in &units {
+            self.stop(unit);
+        }
+        self.containers.values_mut().filter(|found| found.data.contains(path)).for_each(|found| found.running = false);
+        self.contents.empties(path);
+    }
+
+    /// How many hollow files there are, and others that made way, by their databases.
+    pub(crate) fn hollow(&self) -> BTreeMap<&Path, usize> {
+        self.contents.hollow()
+    }
+
     /// Everything stops, and what is enabled starts.
     pub(crate) fn reboot(&mut self) {
         self.containers
@@ -197,16 +217,24 @@ impl World {
         if self.listened_for.contains(unit) && !self.services.contains_key(unit) {
             self.start(&socket_of(unit))?;
         }
-        let Some(live) = container_of(unit) else {
-            self.services.entry(unit.to_owned()).or_insert(self.now);
-            return Ok(());
-        };
+        let live = container_of(unit);
         let file = self.files.get(&Path::new(UNITS).join(unit));
         let asserted = file.into_iter().flat_map(|file| file.text.lines()).filter_map(|line| line.strip_prefix(ASSERT));
-        let is_up = self.containers.get(&live).is_some_and(|found| found.running);
+        let is_up = match &live {
+            Some(live) => self.containers.get(live).is_some_and(|found| found.running),
+            None => self.services.contains_key(unit),
+        };
         if !is_up && asserted.into_iter().any(|path| !self.files.contains_key(Path::new(path))) {
             return failure(FailureKind::NotUp, "an assertion does not hold");
         }
+        let Some(live) = live else {
+            if !is_up {
+                self.services.insert(unit.to_owned(), self.now);
+                let data = stacks::data_of_service(unit);
+                data.into_iter().for_each(|path| drop(self.contents.makes(&path, 0, unit)));
+            }
+            return Ok(());
+        };
         if !self.containers.contains_key(&live) {
             let needs = self.containers.get(&format!("{live}.parked")).map(|found| found.needs.clone());
             let is_next = self
@@ -283,6 +311,10 @@ impl World {
                 Some(_) | None => failure(FailureKind::NotUp, "it does not run"),
             },
             Effect::Snapshot(effect) => self.contents.perform(effect, self.now),
+            Effect::Wait(Wait::Holds { path, wanted, .. }) => match wanted.unmet(&self.contents.reading(path)) {
+                Some(why) => failure(FailureKind::NotUp, &why),
+                None => Ok(()),
+            },
             Effect::Wait(_) | Effect::CopyOut(_) => Ok(()),
         }
     }
@@ -332,8 +364,15 @@ impl World {
                     file.mode = *mode;
                 }
             }
-            // Nothing is hollow there.
-            Files::SetAside { .. } | Files::PutBack { .. } | Files::KeepAside { .. } | Files::RemoveTree { .. } => {}
+            Files::SetAside { path } | Files::PutBack { path } => {
+                let writer = self.containers.iter().find(|(_, found)| found.running && found.data.contains(path));
+                let service = self.services.keys().find(|unit| stacks::data_of_service(unit).as_ref() == Some(path));
+                let writer = writer.map(|(name, _)| name).or(service);
+                assert!(writer.is_none(), "`{effect}` while {writer:?} runs on it");
+                return self.contents.file(effect);
+            }
+            Files::KeepAside { .. } => return self.contents.file(effect),
+            Files::RemoveTree { .. } => {}
             Files::Write { path, content, mode } | Files::Overwrite { path, content, mode } => {
                 let file = File { text: content.clone(), mode: *mode, at: self.now };
                 self.files.insert(path.clone(), file);
