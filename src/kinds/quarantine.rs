@@ -32,11 +32,14 @@ impl Hollow {
     }
 }
 
-/// Before a start, what its program is to make anew goes aside; whoever had it is down by then.
-pub(super) fn set_aside(hollow: &[Hollow]) -> Vec<Step> {
+/// Before a start, what its program is to make anew goes aside; whoever had it is down by then. `stop` brings it down once more before
+/// that is taken back: what was taken back of others may have started it.
+pub(super) fn set_aside(hollow: &[Hollow], stop: &[Effect]) -> Vec<Step> {
     let there = hollow.iter().filter(|hollow| hollow.is_there).map(|hollow| hollow.path.clone());
     let one = |path: PathBuf| {
-        step(Effect::Files(Files::SetAside { path: path.clone() })).undo(Effect::Files(Files::PutBack { path }))
+        let aside = step(Effect::Files(Files::SetAside { path: path.clone() }));
+        let aside = stop.iter().fold(aside, |aside, stop| aside.undo(stop.clone()));
+        aside.undo(Effect::Files(Files::PutBack { path }))
     };
     there.map(one).collect()
 }

@@ -322,6 +322,13 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// However it was started: by its unit, or by podman with whoever lives in its namespaces.
+    fn down(&self) -> Vec<Effect> {
+        let (name, timeout) = (self.container.name.clone(), self.container.stop_timeout());
+        let by_itself = self.systemd.then(|| podman(Podman::StopContainer { name, timeout }));
+        std::iter::once(self.stop_effect()).chain(by_itself).collect()
+    }
+
     /// Until it is up as promised; nothing to wait for where it promises nothing.
     fn up(&self) -> Vec<Step> {
         let container = self.container;
@@ -337,9 +344,16 @@ impl<'a> Calls<'a> {
         healthy.or(completed).map(|wait| step(Effect::Wait(wait))).into_iter().collect()
     }
 
+    /// It was seen to be down, and may have been started by now: with those that live with it, or to end what was left half done.
     fn start(&self) -> Vec<Step> {
+        let is_emptied = self.hollow.iter().any(|hollow| hollow.is_there);
+        let down = if is_emptied { self.down() } else { Vec::new() };
+        joined([down.into_iter().map(step).collect(), self.start_what_is_down()])
+    }
+
+    fn start_what_is_down(&self) -> Vec<Step> {
         let mut steps = self.way.down();
-        steps.extend(quarantine::set_aside(&self.hollow));
+        steps.extend(quarantine::set_aside(&self.hollow, &self.down()));
         let is_undone = !self.hollow.is_empty() || self.way.back().is_some();
         steps.push(if is_undone { self.undoable_start() } else { step(self.start_effect()) });
         steps.extend(self.up());
@@ -356,7 +370,7 @@ impl<'a> Calls<'a> {
             true => create.commit(),
             false => create.undo(remove_container(&self.container.name)),
         };
-        joined([vec![create], waits, self.start()])
+        joined([vec![create], waits, self.start_what_is_down()])
     }
 
     fn restart(&self, lies: Lies<'_>) -> Vec<Step> {
@@ -366,13 +380,10 @@ impl<'a> Calls<'a> {
         if is_running && !is_under_way {
             steps.push(step(self.stop_effect()).undo(self.start_effect()));
             steps.extend(self.halt_stray(lies));
-        } else if self.hollow.iter().any(|hollow| hollow.is_there) {
-            // By now it may have been started, with those that live with it, or to end what was left half done.
-            steps.push(step(self.stop_effect()));
-            let (name, timeout) = (self.container.name.clone(), self.container.stop_timeout());
-            steps.push(step(podman(Podman::StopContainer { name, timeout })));
+            steps.extend(self.start_what_is_down());
+        } else {
+            steps.extend(self.start());
         }
-        steps.extend(self.start());
         steps
     }
 
@@ -433,7 +444,7 @@ impl<'a> Calls<'a> {
             phases.park.push(step(rename(live, parked)).undo(rename(parked, live)));
         }
         phases.start.push(step(rename(next, live)).undo(rename(live, next)));
-        phases.start.extend(quarantine::set_aside(&self.hollow));
+        phases.start.extend(quarantine::set_aside(&self.hollow, &self.down()));
         phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
         phases.start.extend(self.proof());

@@ -127,7 +127,8 @@ impl Calls<'_> {
         if !has && left_over(service, self.observed).is_some() {
             steps.push(self.disable_socket());
         }
-        steps.extend(quarantine::set_aside(&self.hollow));
+        let down = std::iter::once(unit.clone()).chain(has.then(|| self.socket())).map(Self::stop);
+        steps.extend(quarantine::set_aside(&self.hollow, &down.collect::<Vec<_>>()));
         if has {
             steps.push(step(self.listen()).undo(Self::stop(self.socket())));
         }
