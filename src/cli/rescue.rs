@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::app::{self, App, Purpose};
 use super::args::Common;
+use super::carry;
 use super::failure::{Exit, Failure};
 use super::records::Records;
 use super::ui::Ui;
@@ -100,19 +101,31 @@ async fn carry_out(
     let plan = plan(&rescued.stack, &address, copies, to);
     let record = app.records.begin("rescue", &plan, None)?;
     let clock = app::clock();
+    let (cancel, signals) = (Cancel::default(), app::Signals::listen()?);
     let run = {
         let progress = ui.progress(&clock);
         let hear = |event| progress.hear(&event);
-        execute(&plan, &app.machine, &record, &hear, Options { parallelism: 1 }, &Cancel::default()).await
+        tokio::select! {
+            run = execute(&plan, &app.machine, &record, &hear, Options { parallelism: 1 }, &cancel) => run,
+            never = carry::cancel_on_signals(signals, &cancel, |text| progress.beside(|| ui.aside(text))) => match never {},
+        }
     };
     let manifests = copies.iter().map(|copy| (copy, copy_out::manifest(&copy.to).ok()));
     let manifests: Vec<(&CopyOut, Manifest)> =
         manifests.filter_map(|(copy, manifest)| Some((copy, manifest?))).collect();
     let files: Vec<CopiedFile> = manifests.iter().flat_map(|(_, manifest)| manifest.files.clone()).collect();
-    rescued.exit_code = if run.succeeded() && files.iter().all(|file| !file.changed) { 0 } else { 1 };
-    let exit = if rescued.exit_code == 0 { Exit::Done } else { Exit::Failed };
+    let is_whole = run.succeeded() && files.iter().all(|file| !file.changed);
+    let exit = match is_whole {
+        _ if run.interrupted => Exit::Interrupted,
+        true => Exit::Done,
+        false => Exit::Failed,
+    };
+    rescued.exit_code = exit.code();
     app.records.end(record, exit)?;
     app.records.keep(&app.rescued_facts(&address, &manifests).await?, &[])?;
+    if exit == Exit::Interrupted {
+        return Err(Failure::new(exit, "interrupted; what was not yet whole was not kept"));
+    }
     if let Some(failure) = failure(&run.fates) {
         return Err(failure);
     }

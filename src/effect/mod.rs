@@ -195,13 +195,13 @@ impl Effect {
     /// begun by then is taken back as of any other step.
     pub fn is_a_wait(&self) -> bool {
         match self {
-            Effect::Wait(_) | Effect::Podman(Podman::PullImage { .. } | Podman::BuildImage(_)) => true,
+            Effect::Wait(_) | Effect::CopyOut(_) | Effect::Podman(Podman::PullImage { .. } | Podman::BuildImage(_)) => {
+                true
+            }
             Effect::Systemd(Systemd::Start { healthy_within, .. } | Systemd::Restart { healthy_within, .. }) => {
                 healthy_within.is_some()
             }
-            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) | Effect::CopyOut(_) | Effect::Snapshot(_) => {
-                false
-            }
+            Effect::Podman(_) | Effect::Systemd(_) | Effect::Files(_) | Effect::Snapshot(_) => false,
         }
     }
 

@@ -301,37 +301,51 @@ pub(super) fn weighed(address: &Address, risks: impl IntoIterator<Item = Risk>, 
 impl Held<'_> {
     /// What is the matter with it.
     pub(super) fn judge(&self, observed: &Observed) -> Vec<Risk> {
-        let Self { address, name: _, contract, place } = self;
+        let Self { contract, place, .. } = self;
         let Some(reading) = observed.data.get(place) else { return Vec::new() };
         let before = self.last_good(observed);
+        let root_changed = has_moved(reading, before.as_ref()).then(|| {
+            let what = "lies in another directory than at the last good reading, under the same path".to_owned();
+            self.risk("DATA_ROOT_IDENTITY_CHANGED", Severity::Critical, what, observed)
+        });
+        // A run was killed on the way: its program may still be at it, and the next one proves what it made, or puts the old one back.
+        let had_rows = before.as_ref().is_some_and(|before| before.rows() > 0);
+        let is_being_made = contract.is_quarantined && reading.is_set_aside && !had_rows;
+        let content = self.content(reading, before.as_ref(), observed).into_iter().map(|risk| match risk.severity {
+            Severity::Critical if is_being_made => Risk {
+                severity: Severity::Warning,
+                message: format!("{}; it is being made anew, which apply ends or takes back", risk.message),
+                remedies: Vec::new(),
+                ..risk
+            },
+            _ => risk,
+        });
+        let kept = contract.kept(reading).map(|(code, what)| self.risk(code, Severity::Warning, what, observed));
+        let damaged = observed.integrity.get(place).and_then(damaged);
+        let damaged = damaged.map(|(code, severity, what)| self.risk(code, severity, what, observed));
+        root_changed.into_iter().chain(content).chain(kept).chain(damaged).collect()
+    }
+
+    fn risk(&self, code: &'static str, severity: Severity, what: String, observed: &Observed) -> Risk {
+        let message = format!("{}: {} {what}", self.address, self.called());
+        Risk { code, severity, message, remedies: self.look_for_it(observed.candidates.get(&self.place), severity) }
+    }
+
+    /// Against what the contract says, and what it had.
+    fn content(&self, reading: &Reading, before: Option<&Reading>, observed: &Observed) -> Vec<Risk> {
+        let contract = self.contract;
         let words = Words::of(contract.engine);
-        let had = before.as_ref().map(|before| words.had(before)).unwrap_or_default();
-        let risk = |code, severity, what: String| Risk {
-            code,
-            severity,
-            message: format!("{address}: {} {what}", self.called()),
-            remedies: self.look_for_it(observed.candidates.get(place), severity),
-        };
+        let had = before.map(|before| words.had(before)).unwrap_or_default();
+        let risk = |code, severity, what| self.risk(code, severity, what, observed);
         let is_set_aside = contract.is_quarantined && is_hollow(reading) && !self.is_loss(observed);
         let empty = |what: String| match is_set_aside {
-            true => Risk {
-                remedies: Vec::new(),
-                ..risk(
-                    "DB_EMPTY",
-                    Severity::Warning,
-                    format!("{what}; apply sets it aside, and the program makes it anew"),
-                )
-            },
+            true => {
+                let what = format!("{what}; apply sets it aside, and the program makes it anew");
+                risk("DB_EMPTY", Severity::Warning, what)
+            }
             false => risk("DB_EMPTY", Severity::Critical, what),
         };
-        let moved = before
-            .as_ref()
-            .is_some_and(|before| !before.root.is_empty() && !reading.root.is_empty() && before.root != reading.root);
-        let root_changed = moved.then(|| {
-            let what = "lies in another directory than at the last good reading, under the same path".to_owned();
-            risk("DATA_ROOT_IDENTITY_CHANGED", Severity::Critical, what)
-        });
-        let content = match (reading.state, contract.engine) {
+        match (reading.state, contract.engine) {
             (State::Absent, _) if contract.must_exist || before.is_some() => {
                 vec![risk("DB_MISSING", Severity::Critical, format!("is not there{had}"))]
             }
@@ -361,29 +375,17 @@ impl Held<'_> {
                 vec![risk("DB_UNDETERMINED", Severity::Warning, format!("could not be read: {}", reading.why))]
             }
             (State::Unused | State::Populated, _) => {
-                let missing = missing(contract, reading, before.as_ref(), words);
-                let shrunk = shrunk(contract, reading, before.as_ref(), moved, words);
+                let missing = missing(contract, reading, before, words);
+                let shrunk = shrunk(contract, reading, before, has_moved(reading, before), words);
                 let missing = missing.map(|what| risk("DB_TABLES_MISSING", Severity::Critical, what));
                 missing.into_iter().chain(shrunk.map(|(weight, what)| risk("DB_SHRUNK", weight, what))).collect()
             }
-        };
-        // A run was killed on the way: its program may still be at it, and the next one proves what it made, or puts the old one back.
-        let is_being_made =
-            contract.is_quarantined && reading.is_set_aside && before.is_none_or(|before| before.rows() == 0);
-        let content = content.into_iter().map(|risk| match risk.severity {
-            Severity::Critical if is_being_made => Risk {
-                severity: Severity::Warning,
-                message: format!("{}; it is being made anew, which apply ends or takes back", risk.message),
-                remedies: Vec::new(),
-                ..risk
-            },
-            _ => risk,
-        });
-        let kept = contract.kept(reading).map(|(code, what)| risk(code, Severity::Warning, what));
-        let damaged = observed.integrity.get(place).and_then(damaged);
-        let damaged = damaged.map(|(code, severity, what)| risk(code, severity, what));
-        root_changed.into_iter().chain(content).chain(kept).chain(damaged).collect()
+        }
     }
+}
+
+fn has_moved(reading: &Reading, before: Option<&Reading>) -> bool {
+    before.is_some_and(|before| !before.root.is_empty() && !reading.root.is_empty() && before.root != reading.root)
 }
 
 /// What SQLite itself says of it, where it was asked.

@@ -9,6 +9,7 @@
 //! - `readonly/` may change nothing outside the test's own home, and goes first.
 //! - `changing/` may do what it likes to its user, a few tests at a time.
 //! - `rebooting/` may end the host, one test at a time.
+//! - `recorded.rs` looks at what all of them asked of podman and systemd, and goes last.
 //!
 //! The kernel of the host gives no cgroup controllers: limits of memory, processors and processes can be set and read
 //! back, but a container that has one does not start.
@@ -21,6 +22,7 @@ pub(crate) mod planned;
 mod process;
 mod readonly;
 mod rebooting;
+mod recorded;
 mod registry;
 mod replacing;
 mod tap;

@@ -152,17 +152,11 @@ impl<'u> Replacing<'u> {
     }
 }
 
-/// What no verb ever asks podman or systemd for.
-const FORBIDDEN: [&str; 7] = ["/prune", "/reset", "/kill", "force=true", "volumes=true", "KillUnit", "Clean"];
-
 /// What stackctl calls to carry these words out, one line a call that changes something.
 pub(crate) fn calls(user: &User, side: Side, words: &[&str], code: i32) -> anyhow::Result<Vec<String>> {
     let tap = tap(user, side, None)?;
     let socket = environment(side, tap.socket());
     user.stackctl_with(&[&socket], words).code(code);
-    let asked = tap.asked()?;
-    let forbidden = asked.iter().find(|call| FORBIDDEN.iter().any(|word| call.contains(word)));
-    ensure!(forbidden.is_none(), "{forbidden:?} is never to be asked for");
     tap.mutations()
 }
 

@@ -94,13 +94,6 @@ impl Tap {
         Ok(events.iter().filter(mutating).map(called).collect())
     }
 
-    /// All that was asked for, whole: path with its options, or member with its argument.
-    pub(crate) fn asked(&self) -> anyhow::Result<Vec<String>> {
-        let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
-        let asked = |event: &Value| ["path", "member", "argument"].map(|key| text(event, key)).join(" ");
-        Ok(self.events()?.iter().filter(|event| event["event"] == "request").map(asked).collect())
-    }
-
     /// Waits until the call to be held is held.
     pub(crate) fn held(&self, timeout: Duration) -> anyhow::Result<()> {
         self.until("held", timeout)

@@ -212,11 +212,14 @@ impl Drop for User {
     }
 }
 
-/// Programs under test that are not installed over those of others: `STACKCTL_TEST_BIN` names their directory on the host.
+/// Programs under test that are not installed over those of others: `STACKCTL_TEST_BIN` names their directory on the host. And a podman
+/// that writes down what its service is asked for.
 fn with_programs_under_test(word: &str) -> String {
+    const RECORDING: &str = "/usr/local/lib/recording";
     match (word.strip_prefix("PATH="), std::env::var("STACKCTL_TEST_BIN")) {
-        (Some(path), Ok(programs)) => format!("PATH={programs}:{path}"),
-        (Some(_) | None, _) => word.to_owned(),
+        (Some(path), Ok(programs)) => format!("PATH={programs}:{RECORDING}:{path}"),
+        (Some(path), Err(_)) => format!("PATH={RECORDING}:{path}"),
+        (None, _) => word.to_owned(),
     }
 }
 

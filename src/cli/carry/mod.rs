@@ -183,7 +183,8 @@ async fn perform(
     }
 }
 
-async fn cancel_on_signals(mut signals: app::Signals, cancel: &Cancel, say: impl Fn(&str)) -> Infallible {
+/// Never ends: the first signal asks for an end, and every one is answered.
+pub(super) async fn cancel_on_signals(mut signals: app::Signals, cancel: &Cancel, say: impl Fn(&str)) -> Infallible {
     loop {
         signals.next().await;
         say(if cancel.is_cancelled() {

@@ -42,13 +42,19 @@ pub async fn perform(podman: &Podman, wanted: &CopyOut, progress: &Progress<'_>)
         _ => Err(error),
     });
     begun.and_then(|()| sink::directory(&partial)).map_err(|error| refused("cannot make", &error))?;
-    let copied = copy(podman, wanted, &partial, progress).await;
-    let done = copied.and_then(|()| settle(&partial, to).map_err(|error| refused("cannot write", &error)));
-    if done.is_err() {
-        // The first error is the one to tell.
-        drop(fs::remove_dir_all(&partial));
+    let partial = Partial(partial);
+    copy(podman, wanted, &partial.0, progress).await?;
+    settle(&partial.0, to).map_err(|error| refused("cannot write", &error))
+}
+
+/// Half a copy, which goes with whatever ends it: an error, or a signal. One that was renamed into its place is not there any more.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Why it ended is what there is to tell.
+        drop(fs::remove_dir_all(&self.0));
     }
-    done
 }
 
 /// Beside it, so that the last step is a rename.

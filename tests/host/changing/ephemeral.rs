@@ -255,7 +255,17 @@ fn a_full_disk_ends_a_rescue_with_nothing_half_written() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Killed again and again on the way, over all the time that one takes: what lies under its name is whole, and the next one is made.
+/// What a rescue does to files: the copies, their names, their way to the disk, and the ledger's. A signal that strace sends is there
+/// before the call has its effect; each thread has its own count.
+const OF_A_RESCUE: [&str; 5] = [
+    "?rename,renameat,renameat2",
+    "?unlink,unlinkat,?rmdir",
+    "?mkdir,mkdirat",
+    "fsync,fdatasync",
+    "fchmod,?chmod,fchmodat,fchown,?chown,fchownat",
+];
+
+/// Killed at one such call after the other, until one comes to its end: what lies under its name is whole, and the next one is made.
 #[test]
 fn a_rescue_that_is_killed_leaves_nothing_half_written_under_its_name() -> anyhow::Result<()> {
     let user = Host::get()?.user("ephemeral-killed")?;
@@ -265,24 +275,56 @@ fn a_rescue_that_is_killed_leaves_nothing_half_written_under_its_name() -> anyho
     chat(&user, "one");
     let before = user.run("podman cp s-webui:/tmp/app/webui.db - | tar -xO | sha256sum").ok().stdout;
     let ids = user.ids();
-    let started = std::time::Instant::now();
-    user.stackctl(&["rescue", "webui", "--to", "first"]).ok();
-    let whole = started.elapsed();
-    const KILLS: u32 = 16;
-    let mut killed = 0;
-    for turn in 0..KILLS {
-        let place = format!("out-{turn}");
-        let running = user.spawn(&["stackctl", "rescue", "webui", "--to", &place])?;
-        std::thread::sleep(whole * turn / KILLS);
-        killed += u32::from(running.kill().code == 137);
-        if user.exists(&place)? {
-            assert_eq!(user.run(&format!("sha256sum <{place}/tmp/app/webui.db")).ok().stdout, before, "{turn}");
+    let mut left = 0;
+    for kind in OF_A_RESCUE {
+        for call in 1.. {
+            let inject = format!("inject={kind}:signal=KILL:when={call}");
+            let strace = format!("strace -f -qq -o /dev/null -e trace={kind} -e {inject} $(command -v stackctl)");
+            let run = user.run(&format!("{strace} rescue webui --to out"));
+            let case = format!("call {call} of {kind}: {}{}", run.stdout, run.stderr);
+            left += u32::from(user.exists("out.partial")?);
+            if run.code != 0 {
+                assert_eq!(run.code, 137, "{case}");
+                let is_whole = user.run(&format!(
+                    "! test -e out || test \"$(sha256sum <out/tmp/app/webui.db)\" = \"{}\"",
+                    before.trim()
+                ));
+                assert_eq!(is_whole.code, 0, "{case}");
+                user.run("rm -rf out").ok();
+                user.stackctl(&["rescue", "webui", "--to", "out"]).ok();
+            }
+            assert_eq!(user.run("sha256sum <out/tmp/app/webui.db && rm -r out").ok().stdout, before, "{case}");
+            assert!(!user.exists("out.partial")?, "{case}: what was left half-way is gone");
+            if run.code == 0 {
+                assert!(call > 1, "it makes no {kind}");
+                break;
+            }
         }
-        user.run(&format!("rm -rf {place}")).ok();
-        user.stackctl(&["rescue", "webui", "--to", &place]).ok();
-        assert_eq!(user.run(&format!("sha256sum <{place}/tmp/app/webui.db")).ok().stdout, before, "{turn}");
     }
-    assert!(killed > KILLS / 2, "{killed} were killed on the way");
+    // Its directory is made, a file is written to the disk, the whole gets its name.
+    assert!(left >= 3, "{left} were killed in the middle of it");
     assert_eq!(user.ids(), ids, "nothing of the container was touched");
+    Ok(())
+}
+
+/// A copy that takes long is left at a signal, and nothing of it stays; what was there stays.
+#[test]
+fn a_rescue_that_is_interrupted_leaves_nothing() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral-signal")?;
+    import(&user);
+    write(&user, "1", "/tmp/app", "")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    user.run("truncate -s 500M big && podman cp big s-webui:/tmp/big && rm big").ok();
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+        let running = user.spawn(&["stackctl", "rescue", "webui", "/tmp/big", "--to", "out"])?;
+        user.run("timeout 60 sh -c 'until test -e out.partial/tmp/big; do sleep 0.02; done'").ok();
+        running.signal(signal)?;
+        let ended = running.wait();
+        assert_eq!(ended.code, 130, "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stderr.contains("interrupted"), "{}", ended.stderr);
+        assert!(!user.exists("out")? && !user.exists("out.partial")?, "{signal:?}");
+    }
+    let told = user.stackctl(&["history"]).ok().stdout;
+    assert!(told.contains("rescue"), "{told}");
     Ok(())
 }

@@ -252,6 +252,35 @@ impl Sketch {
         (0..self.runs.len()).filter(|index| self.has_data(*index) && self.runs[*index].is_some())
     }
 
+    fn container(&self, index: usize, runs: &Runs, needs: Map<String, Value>, name: &dyn Fn(usize) -> String) -> Value {
+        let volumes = runs.volumes.iter().map(|volume| format!("v{volume}:/v{volume}"));
+        let binds = runs.directories.iter().map(|directory| format!("~/d{directory}:/d{directory}"));
+        let own = self.has_data(index).then(|| format!("~/{OWN}{index}:/own"));
+        let binds = binds.chain(own);
+        let mut entry = json!({
+            "image": format!("localhost/x:{}", runs.tag),
+            "environment": { "WORD": runs.word.to_string() },
+            "networks": runs.networks.iter().map(|network| format!("n{network}")).collect::<Vec<_>>(),
+            "volumes": volumes.chain(binds).collect::<Vec<_>>(),
+            "secrets": runs.secrets.iter().map(|secret| format!("k{secret}")).collect::<Vec<_>>(),
+            "depends_on": needs,
+        });
+        if let Some(home) = runs.lives_in {
+            entry["network_mode"] = json!(format!("service:{}", name(home)));
+            entry.as_object_mut().expect("it is a map").remove("networks");
+        }
+        if self.has_data(index) {
+            entry["data"] = match self.is_quarantined(index) {
+                true => json!([{ "path": "/own/db", "engine": "sqlite", "when_hollow": "quarantine" }]),
+                false => json!([{ "path": "/own/db", "engine": "dir" }]),
+            };
+        }
+        if runs.checked {
+            entry["healthcheck"] = json!({ "test": ["CMD", "check"], "interval": "1s" });
+        }
+        entry
+    }
+
     /// As a stack file; `backwards` turns the order of every section.
     pub(crate) fn text(&self, backwards: bool) -> String {
         let name = |index: usize| match &self.runs[index] {
@@ -274,32 +303,7 @@ impl Sketch {
                 }
                 entry
             } else {
-                let volumes = runs.volumes.iter().map(|volume| format!("v{volume}:/v{volume}"));
-                let binds = runs.directories.iter().map(|directory| format!("~/d{directory}:/d{directory}"));
-                let own = self.has_data(index).then(|| format!("~/{OWN}{index}:/own"));
-                let binds = binds.chain(own);
-                let mut entry = json!({
-                    "image": format!("localhost/x:{}", runs.tag),
-                    "environment": { "WORD": runs.word.to_string() },
-                    "networks": runs.networks.iter().map(|network| format!("n{network}")).collect::<Vec<_>>(),
-                    "volumes": volumes.chain(binds).collect::<Vec<_>>(),
-                    "secrets": runs.secrets.iter().map(|secret| format!("k{secret}")).collect::<Vec<_>>(),
-                    "depends_on": needs,
-                });
-                if let Some(home) = runs.lives_in {
-                    entry["network_mode"] = json!(format!("service:{}", name(home)));
-                    entry.as_object_mut().expect("it is a map").remove("networks");
-                }
-                if self.has_data(index) {
-                    entry["data"] = match self.is_quarantined(index) {
-                        true => json!([{ "path": "/own/db", "engine": "sqlite", "when_hollow": "quarantine" }]),
-                        false => json!([{ "path": "/own/db", "engine": "dir" }]),
-                    };
-                }
-                if runs.checked {
-                    entry["healthcheck"] = json!({ "test": ["CMD", "check"], "interval": "1s" });
-                }
-                entry
+                self.container(index, runs, needs, &name)
             };
             sections[usize::from(runs.is_service)].push((name(index), entry));
         }

@@ -231,7 +231,9 @@ impl World {
             if !is_up {
                 self.services.insert(unit.to_owned(), self.now);
                 let data = stacks::data_of_service(unit);
-                data.into_iter().for_each(|path| drop(self.contents.makes(&path, 0, unit)));
+                if let Some(path) = data {
+                    self.contents.makes(&path, 0, unit);
+                }
             }
             return Ok(());
         };
