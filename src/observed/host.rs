@@ -77,6 +77,18 @@ pub struct Storage {
     pub driver: Option<(String, PathBuf)>,
     /// Drivers that containers were made with.
     pub with_containers: Vec<String>,
+    /// Where images and containers lie.
+    pub root: PathBuf,
+}
+
+impl Storage {
+    /// Does each layer lie there with everything below it, once more?
+    pub fn copies_layers(&self) -> bool {
+        match (&self.driver, self.with_containers.as_slice()) {
+            (Some((driver, _)), _) => driver == "vfs",
+            (None, used) => used == ["vfs"],
+        }
+    }
 }
 
 /// `newuidmap` as the PATH of the units finds it.

@@ -73,6 +73,8 @@ pub struct Observed {
     pub images: Sorted<String, Seen<Image>>,
     /// What registries have, of the references that they were to be asked for.
     pub registry: BTreeMap<String, Seen<RemoteImage>>,
+    /// Bytes of the layers that pulls will bring, as registries send them, the lowest first; filled where asked for and told.
+    pub pulls: BTreeMap<String, Vec<u64>>,
     /// A digest of everything that a build would be made from.
     pub build_sources: BTreeMap<BuildSource, Seen<String>>,
     /// Loaded units among those asked for, and every loaded unit whose name matches a pattern that was asked for.

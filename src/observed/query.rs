@@ -37,6 +37,8 @@ pub struct Query {
     pub check_updates: bool,
     /// Those that their registries are asked for.
     pub registry: BTreeSet<String>,
+    /// References that are about to be pulled: how much that brings.
+    pub pulls: BTreeSet<String>,
     pub build_sources: BTreeSet<BuildSource>,
     pub units: BTreeSet<String>,
     /// Units whose details are read property by property.

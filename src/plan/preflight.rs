@@ -159,7 +159,7 @@ mod tests {
         let weight = |with_containers: &[&str], shows_none| {
             let driver = Some(("vfs".to_owned(), "/etc/containers/storage.conf".into()));
             let with_containers = with_containers.iter().map(|&driver| driver.to_owned()).collect();
-            let host = Host { storage: Storage { driver, with_containers }, ..Host::default() };
+            let host = Host { storage: Storage { driver, with_containers, ..Storage::default() }, ..Host::default() };
             storage(&host, shows_none).map(|risk| risk.severity)
         };
         assert_eq!(weight(&[], true), None);

@@ -106,7 +106,7 @@ pub const MEANINGS: &[Meaning] = &[
     ),
     row(
         "DISK_SHORT",
-        "What is about to be written does not fit on the disk that it goes to. A copy of a container's data is made before its image or its mounts change, and one more has to fit beside the data itself, since what comes back never overwrites what is there.",
+        "What is about to be written does not fit on the disk that it goes to. Images that are to be pulled take, on the disk of podman's storage, about twice what the registry says that it sends, with vfs each layer together with all below it. A copy of a container's data is made before its image or its mounts change, and one more has to fit beside the data itself, since what comes back never overwrites what is there.",
         "Make room, or move the data to a larger disk. Accepted, the change is tried all the same; where the disk is full on the way, the old container goes on with its data.",
     ),
     row(

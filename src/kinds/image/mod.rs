@@ -6,6 +6,7 @@
 mod attributes;
 pub(super) mod build;
 mod reference;
+mod room;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::change::{Action, AttributeChange, Cause, Risk, Severity, Steps, step}
 use crate::desired::{Context, Dependency, Difference, Kind, Neighbours, Object, Ours, Owned, Resource};
 use crate::diagnostic::Span;
 use crate::effect::{Effect, Podman};
+use crate::kinds::contract::weighed;
 use crate::observed::{Image as Found, Observed, Query, Seen};
 
 pub use build::Build;
@@ -250,7 +252,16 @@ impl Resource for Image {
                     format!("  podman pull {reference}"),
                 ],
             ),
-            Origin::Pulled(_) => Vec::new(),
+            Origin::Pulled(_) => weighed(&self.address, room::risk(self, observed), observed),
+        }
+    }
+
+    /// Before it is pulled: how much that brings, and whether there is room.
+    fn query_closer(&self, action: Action, observed: &Observed, query: &mut Query) {
+        let storage = observed.host.as_ref().map(|host| host.storage.root.clone());
+        if let (Origin::Pulled(_), true, Some(root)) = (&self.origin, action > Action::None, storage) {
+            query.pulls.insert(self.reference().to_owned());
+            query.space.insert(root);
         }
     }
 

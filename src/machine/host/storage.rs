@@ -32,6 +32,7 @@ pub(super) fn storage(home: &Path) -> Storage {
             .filter(|driver| has_containers(driver))
             .map(|&driver| driver.to_owned())
             .collect(),
+        root,
     }
 }
 

@@ -15,6 +15,8 @@ use crate::observed::RemoteImage;
 
 /// A registry that says nothing is as good as one that is not there.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How big an image is, is worth less of a wait: whoever pulls it will see.
+const PATIENCE_FOR_SIZES: Duration = Duration::from_secs(5);
 const QUOTED: &str = "parsing manifest blob ";
 
 #[derive(Default, Deserialize)]
@@ -24,6 +26,8 @@ struct Manifest {
     manifests: Vec<Entry>,
     #[serde(deserialize_with = "or_default")]
     config: Entry,
+    #[serde(deserialize_with = "or_default")]
+    layers: Vec<Entry>,
 }
 
 #[derive(Default, Deserialize)]
@@ -31,6 +35,19 @@ struct Manifest {
 struct Entry {
     #[serde(deserialize_with = "or_default")]
     digest: String,
+    #[serde(deserialize_with = "or_default")]
+    size: u64,
+    #[serde(deserialize_with = "or_default")]
+    platform: Platform,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Platform {
+    #[serde(deserialize_with = "or_default")]
+    architecture: String,
+    #[serde(deserialize_with = "or_default")]
+    os: String,
 }
 
 impl super::Podman {
@@ -39,19 +56,53 @@ impl super::Podman {
     /// # Errors
     /// The registry did not answer, or has nothing of that name; or podman did not.
     pub async fn remote_image(&self, reference: &str) -> Result<RemoteImage, Failure> {
-        image(&self.client, reference).await
+        manifest(&self.client, reference, PATIENCE).await.map(remote)
+    }
+
+    /// Bytes of the layers that a pull would bring to this machine, as they are sent, the lowest first.
+    ///
+    /// # Errors
+    /// The registry did not answer in time, or has nothing of that name for this machine; or podman did not answer.
+    pub async fn remote_layers(&self, reference: &str) -> Result<Vec<u64>, Failure> {
+        let found = manifest(&self.client, reference, PATIENCE_FOR_SIZES).await?;
+        let found = match found.manifests.iter().find(|entry| entry.platform.is_this()) {
+            Some(entry) => {
+                let one = format!("{}@{}", repository(reference), entry.digest);
+                manifest(&self.client, &one, PATIENCE_FOR_SIZES).await?
+            }
+            None => found,
+        };
+        Ok(found.layers.iter().map(|layer| layer.size).collect())
     }
 }
 
-async fn image(client: &Client, reference: &str) -> Result<RemoteImage, Failure> {
+impl Platform {
+    /// Go's names for processors are its own.
+    fn is_this(&self) -> bool {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        self.os == "linux" && self.architecture == architecture
+    }
+}
+
+/// Without its tag and its digest: the last colon may be that of a port.
+fn repository(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or_default();
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    }
+}
+
+async fn manifest(client: &Client, reference: &str, patience: Duration) -> Result<Manifest, Failure> {
     let path = format!("/manifests/{}/json", part(reference));
-    match within(PATIENCE, client.get_bytes(&path)).await {
-        Ok(bytes) => {
-            let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| client.failure(error.into()))?;
-            Ok(remote(manifest))
-        }
+    match within(patience, client.get_bytes(&path)).await {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| client.failure(error.into())),
         Err(CallError::Said { message, .. }) => match quoted_manifest(&message) {
-            Some(manifest) => Ok(remote(manifest)),
+            Some(manifest) => Ok(manifest),
             None => Err(failure(reference, &message)),
         },
         Err(error) => Err(client.failure(error)),
@@ -75,7 +126,18 @@ fn quoted_manifest(message: &str) -> Option<Manifest> {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted_manifest, remote};
+    use super::{quoted_manifest, remote, repository};
+
+    #[test]
+    fn a_repository_is_a_reference_without_tag_and_digest() {
+        for (reference, wanted) in [
+            ("docker.io/library/postgres:16", "docker.io/library/postgres"),
+            ("localhost:5000/web", "localhost:5000/web"),
+            ("localhost:5000/web:1@sha256:00", "localhost:5000/web"),
+        ] {
+            assert_eq!(repository(reference), wanted);
+        }
+    }
 
     #[test]
     fn a_single_image_is_told_from_podmans_refusal() {

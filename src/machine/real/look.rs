@@ -88,6 +88,7 @@ impl Real {
             secrets: podman.secrets,
             images: podman.images.into(),
             registry: podman.registry,
+            pulls: self.look_at_pulls(query).await,
             build_sources,
             units: systemd.units.into(),
             paths: host.paths,
@@ -110,6 +111,22 @@ impl Real {
             accepted: BTreeSet::new(),
             blind,
         }
+    }
+
+    /// Whoever is not reached says so when it is pulled.
+    async fn look_at_pulls(&self, query: &Query) -> BTreeMap<String, Vec<u64>> {
+        if query.pulls.is_empty() {
+            return BTreeMap::new();
+        }
+        let Ok(podman) = &self.podman().await else { return BTreeMap::new() };
+        let all = bounded(
+            query
+                .pulls
+                .iter()
+                .map(|reference| async move { (reference.clone(), podman.remote_layers(reference).await) }),
+        );
+        let all: BTreeMap<_, _> = all.await;
+        all.into_iter().filter_map(|(reference, layers)| Some((reference, layers.ok()?))).collect()
     }
 
     /// A container that is not there has none.
