@@ -56,6 +56,8 @@ impl<T> Seen<T> {
 /// Everything seen in one look at the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
+    /// When it was looked, in microseconds since 1970.
+    pub now_us: u64,
     /// Absent: no podman is installed or no socket answers (the reason is in `Unknown`).
     pub podman: Seen<Engine>,
     /// Absent: this machine runs no systemd. Unknown: it does, and its user bus does not answer.

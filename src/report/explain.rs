@@ -257,6 +257,11 @@ pub const MEANINGS: &[Meaning] = &[
         "Take it away where it was made, or choose another name.",
     ),
     row(
+        "VOLUME_NEVER_WRITTEN",
+        "A container has run well for more than an hour, and nothing lies in a directory or volume that it has mounted for writing: its program keeps its data elsewhere, where it may go with the container, or it was taken away.",
+        "Find out where it writes (`podman diff NAME`, its documentation) and mount that. A mount where nothing is to be kept is listed in `ephemeral:`, or mounted read-only.",
+    ),
+    row(
         "VOLUME_UNCHANGEABLE",
         "Podman cannot change a volume that is there, and a new one would not hold its data.",
         "Put the old values back into the file, or declare another volume and copy the data over.",

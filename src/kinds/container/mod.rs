@@ -25,6 +25,7 @@ mod steps;
 mod systemd;
 mod together;
 mod undeclared;
+mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -471,6 +472,7 @@ impl Resource for Arc<Container> {
         // Who writes is looked for through every process: where something is done, or where everything is looked at.
         if is_looked_at {
             shared::query(self, observed, query);
+            unwritten::query(self, observed, query);
         }
         if action == Action::Replace {
             moved::query(self, observed, query);
@@ -502,6 +504,7 @@ impl Resource for Arc<Container> {
         risks.extend(gpu::missing(self, observed));
         risks.extend(namespaces::missing(self, observed));
         risks.extend(undeclared::risks(self, observed));
+        risks.extend(unwritten::risks(self, observed));
         risks.extend(self.loses(observed));
         let more = moved::risks(self, observed).into_iter().chain(shared::risks(self, observed));
         let more = more.chain(format::risks(self, observed)).chain(snapshot::risks(self, observed));

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Real, podman_is_installed};
 use crate::effect::BuildSource;
 use crate::machine::podman::Podman;
-use crate::machine::{Failure, FailureKind, data, files, host, http, layer, snapshot};
+use crate::machine::{Failure, FailureKind, clock, data, files, host, http, layer, snapshot};
 use crate::observed::data::{Candidate, Extent, Integrity, LiveMount, Reading, State, Writer};
 use crate::observed::layer::Layer;
 use crate::observed::snapshot::{Snapshot, Space};
@@ -79,6 +79,7 @@ impl Real {
         blind.extend(systemd.blind);
         blind.extend(host.blind);
         Observed {
+            now_us: clock::now_us(),
             podman: podman.engine,
             manager: systemd.manager,
             containers: Sorted::from(podman.containers).into(),

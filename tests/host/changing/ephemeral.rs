@@ -163,6 +163,49 @@ containers:
     Ok(())
 }
 
+const UNWRITTEN: &str = "\
+version: 1
+stack: s
+directories: { ~/empty: {}, ~/read: {}, ~/cache: {} }
+volumes: { v: {} }
+containers:
+  idle:
+    image: \"localhost/idle:1\"
+    volumes: [\"~/empty:/empty\", \"v:/v\", \"~/read:/read:ro\", \"~/cache:/cache\"]
+    ephemeral: [/cache]
+";
+
+/// A program that keeps its data elsewhere leaves its mounts empty: told once it has had the time to write.
+#[test]
+fn a_mount_in_which_nothing_lies_for_long_is_told() -> anyhow::Result<()> {
+    let user = Host::get()?.user("ephemeral-unwritten")?;
+    user.import_image("localhost/idle:1", &["CMD [\"sleep\"]"]);
+    user.write("stack.yaml", UNWRITTEN)?;
+    user.stackctl(&["apply", "-y"]).ok();
+    assert_eq!(user.stackctl(&["drift"]).ok().stdout, "");
+    // Files and timers have the real time.
+    let later = "NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f";
+    let drift = |after: &str| user.run(&format!("{later} {after} stackctl drift --format json"));
+    assert_eq!(drift("+50m").code, 0, "it may still come");
+    let told = drift("+70m").code(2).json();
+    let risks: Vec<&serde_json::Value> = told["changes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|change| change["risks"].as_array().into_iter().flatten())
+        .chain(told["risks"].as_array().into_iter().flatten())
+        .filter(|risk| risk["code"] == "VOLUME_NEVER_WRITTEN")
+        .collect();
+    assert_eq!(risks.len(), 2, "{told:#}");
+    for place in ["/empty", "/v"] {
+        assert!(risks.iter().any(|risk| risk.to_string().contains(&format!("at {place} "))), "{told:#}");
+    }
+    // What is written to is left at that, and so is a container that is no longer up.
+    user.run("touch empty/x && podman unshare touch $(podman volume inspect -f '{{.Mountpoint}}' s_v)/x").ok();
+    assert_eq!(drift("+70m").code, 0);
+    Ok(())
+}
+
 /// An image says where it keeps its state, and the stack file mounts nothing there.
 #[test]
 fn a_volume_that_nobody_declared_has_a_name_and_outlives_every_replace() -> anyhow::Result<()> {
