@@ -25,8 +25,8 @@ const fn row(code: &'static str, means: &'static str, remedy: &'static str) -> M
 pub const MEANINGS: &[Meaning] = &[
     row(
         "DATA_FORMAT_INCOMPATIBLE",
-        "The data was made by another major version of its program than the image that the stack file names. The program would refuse to start on it, or change it so that the old one cannot read it any more.",
-        "Stay with the old version, or dump the data with it and load it into a new place with the new one.",
+        "The data was made by another version of its program than the image that the stack file names can go on with: another major one of PostgreSQL, an older one of Qdrant or one that leaves a minor version out. The program would refuse to start on it, or change it so that the old one cannot read it any more.",
+        "Stay with the old version, or dump the data with it and load it into a new place with the new one. A Qdrant goes one minor version at a time.",
     ),
     row(
         "DATA_MODE",

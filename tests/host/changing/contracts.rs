@@ -284,6 +284,39 @@ fn data_of_another_major_version_is_told_before_anything_is_pulled() -> anyhow::
     Ok(())
 }
 
+/// Its files do not say it: what ran on them does.
+#[test]
+fn a_qdrant_goes_one_minor_version_at_a_time() -> anyhow::Result<()> {
+    let user = Host::get()?.user("contracts-qdrant")?;
+    let stack = |tag: &str| {
+        let web = format!("{{ image: \"localhost/qdrant:{tag}\", volumes: [\"kept:/qdrant/storage\"] }}");
+        user.write(
+            "stack.yaml",
+            format!("version: 1\nstack: s\nvolumes: {{ kept: {{}} }}\ncontainers: {{ q: {web} }}\n"),
+        )
+    };
+    for tag in ["v1.14.0", "v1.15.3"] {
+        user.import_image(&format!("localhost/qdrant:{tag}"), &["CMD [\"sleep\"]", &format!("ENV TAG={tag}")]);
+    }
+    stack("v1.14.0")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+    // It is not on this machine either: nobody asks for it.
+    stack("v1.16.2")?;
+    let refused = user.stackctl(&["apply", "-y"]).code(4).stdout;
+    assert!(refused.contains("DATA_FORMAT_INCOMPATIBLE") && refused.contains("v1.15"), "{refused}");
+    assert_eq!(user.ids(), before);
+    stack("v1.15.3")?;
+    user.stackctl(&["apply", "-y"]).ok();
+    let before = user.ids();
+    stack("v1.14.0")?;
+    let refused = user.stackctl(&["apply", "-y"]).code(4).stdout;
+    assert!(refused.contains("DATA_FORMAT_INCOMPATIBLE"), "{refused}");
+    assert_eq!(user.ids(), before);
+    user.stackctl(&["apply", "-y", "--accept", "DATA_FORMAT_INCOMPATIBLE:container.q"]).ok();
+    Ok(())
+}
+
 const OF_PATHS: &str = "\
 version: 1
 stack: s
