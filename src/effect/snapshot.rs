@@ -13,6 +13,11 @@ pub enum Snapshot {
     Take(Box<Take>),
     /// What differs from the copy gives way to it, and is kept beside it. Nothing is touched where nothing differs.
     Restore(Handle),
+    /// What a killed run had begun to bring back from it comes to its end; nothing is done where nothing was begun.
+    Finish(Handle),
+    /// As `Restore`, and the container's unit does not start on it, in a boot either, before one of the two is made of it, or a `Restore` of another: until then who
+    /// has its name is of other data.
+    Bring(Handle),
     /// It stays as one of those that are kept; the oldest beyond their number go.
     Keep(Handle),
     /// It served its purpose: what it is a copy of is as it was.
@@ -35,6 +40,8 @@ impl fmt::Display for Snapshot {
         match self {
             Snapshot::Take(take) => write!(f, "copy the data of {} to {}", take.address, take.handle.shelf.display()),
             Snapshot::Restore(copy) => write!(f, "bring data back from copy {copy}"),
+            Snapshot::Finish(copy) => write!(f, "finish bringing data back from copy {copy}"),
+            Snapshot::Bring(copy) => write!(f, "bring data back from copy {copy}, and hold it"),
             Snapshot::Keep(copy) => write!(f, "keep copy {copy}"),
             Snapshot::Drop(copy) => write!(f, "drop copy {copy}"),
         }

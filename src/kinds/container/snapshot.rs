@@ -97,8 +97,8 @@ pub(super) fn state(container: &Container, observed: &Observed) -> serde_json::V
 /// What the copies have to do with one change of the container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
-    /// What is brought back before anything is started: a killed run had begun it.
-    unfinished: Vec<Handle>,
+    /// What is done before anything is started: a killed run had begun to bring something back, or left what is to go back.
+    unfinished: Vec<Effect>,
     /// Of a run that did not come to its end.
     open: Option<Handle>,
     /// Whoever wrote since the open one was made is a newcomer that is not proved.
@@ -112,10 +112,12 @@ impl Way {
     pub(super) fn of(container: &Container, lies: Lies<'_>, observed: &Observed) -> Self {
         let open = all(container, observed).iter().rfind(|snapshot| snapshot.is_open());
         let back_to = observed.going_back.get(&container.address).cloned();
-        let unfinished = restoring(container, observed).into_iter();
-        let left = open.filter(|open| back_to.is_none() && is_idle_since(open, lies));
-        let mut unfinished: Vec<Handle> = unfinished.chain(left).map(snapshot::Snapshot::handle).collect();
-        unfinished.dedup();
+        let restoring = restoring(container, observed);
+        // It comes to the end for whom it was meant; who is in place still has what it left.
+        let is_meant = restoring.is_some_and(|copy| copy.manifest.image == container.image);
+        let left = open.filter(|open| back_to.is_none() && !is_meant && is_idle_since(open, lies));
+        let finish = restoring.map(|copy| Effect::Snapshot(Snapshot::Finish(copy.handle())));
+        let unfinished = finish.into_iter().chain(left.map(|copy| restore(&copy.handle()))).collect();
         let open = open.map(snapshot::Snapshot::handle);
         Self { unfinished, open, is_newcomers: lies.parked.is_some(), take: None, back_to }
     }
@@ -158,7 +160,7 @@ impl Way {
 
     /// What a killed run had begun to bring back.
     pub(super) fn finish(&self) -> Vec<Step> {
-        self.unfinished.iter().map(|copy| step(restore(copy))).collect()
+        self.unfinished.iter().cloned().map(step).collect()
     }
 
     /// Once whoever writes is stopped, and before anything is started.
@@ -168,14 +170,22 @@ impl Way {
             // Nobody goes back by itself to what an earlier run left.
             steps.extend(self.open.iter().map(|copy| step(keep(copy))));
             steps.push(step(Effect::Snapshot(Snapshot::Take(Box::new(take.clone())))).undo(forget(&take.handle)));
-            steps.extend(self.back_to.iter().map(|wanted| step(restore(wanted)).undo(restore(&take.handle))));
+            steps.extend(self.back_to.iter().map(|wanted| step(bring(wanted)).undo(restore(&take.handle))));
         }
         steps
     }
 
+    /// Right before who has its name by now is started: the one that it was brought back for.
+    pub(super) fn release(&self) -> Vec<Step> {
+        let brought = self.back_to.iter().zip(&self.take);
+        brought.map(|(wanted, take)| step(restore(wanted)).undo(bring(&take.handle))).collect()
+    }
+
     /// What the data goes back to where this change fails.
     pub(super) fn back(&self) -> Option<Effect> {
-        self.take.as_ref().map(|take| restore(&take.handle)).or_else(|| self.return_effect())
+        // Where it had gone back, it is not let go of before those that it belongs to have their names again.
+        let back = if self.back_to.is_some() { bring } else { restore };
+        self.take.as_ref().map(|take| back(&take.handle)).or_else(|| self.return_effect())
     }
 
     /// What it goes back to with the parked one.
@@ -201,7 +211,7 @@ impl Way {
 
 /// It runs no more, and has not run since the copy was made: what is not as the copy has it, a killed run had brought there.
 fn is_idle_since(open: &snapshot::Snapshot, lies: Lies<'_>) -> bool {
-    let Lies { live: Some(live), parked: None, next: None, .. } = lies else { return false };
+    let Lies { live: Some(live), parked: None, .. } = lies else { return false };
     let started_us = time::parse(&live.started_at);
     !live.is_running() && started_us.is_some_and(|started_us| started_us < open.manifest.taken_us)
 }
@@ -212,6 +222,10 @@ fn keep(copy: &Handle) -> Effect {
 
 fn forget(copy: &Handle) -> Effect {
     Effect::Snapshot(Snapshot::Drop(copy.clone()))
+}
+
+fn bring(copy: &Handle) -> Effect {
+    Effect::Snapshot(Snapshot::Bring(copy.clone()))
 }
 
 fn restore(copy: &Handle) -> Effect {

@@ -354,6 +354,7 @@ impl<'a> Calls<'a> {
     fn start_what_is_down(&self) -> Vec<Step> {
         let mut steps = self.way.down();
         steps.extend(quarantine::set_aside(&self.hollow, &self.down()));
+        steps.extend(self.way.release());
         let is_undone = !self.hollow.is_empty() || self.way.back().is_some();
         steps.push(if is_undone { self.undoable_start() } else { step(self.start_effect()) });
         steps.extend(self.up());
@@ -445,6 +446,7 @@ impl<'a> Calls<'a> {
         }
         phases.start.push(step(rename(next, live)).undo(rename(live, next)));
         phases.start.extend(quarantine::set_aside(&self.hollow, &self.down()));
+        phases.start.extend(self.way.release());
         phases.start.push(self.undoable_start());
         phases.start.extend(self.up());
         phases.start.extend(self.proof());

@@ -15,10 +15,13 @@ use crate::observed::data::Engine;
 use crate::observed::snapshot::{HOLD, Item, Manifest, Place, ReturnTrip, Snapshot};
 use crate::time;
 
+/// What the file says that keeps the unit from starting.
+const HELD: &[u8] = b"stackctl brings data back; the next `stackctl apply` ends it\n";
 /// What is ready to take its place.
 const STAGED: &str = "next";
 
-pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
+/// `is_held`: it stays on its way for as long as nobody restores it once more, and nothing starts on it.
+pub(super) async fn restore(copy: Snapshot, is_held: bool) -> io::Result<()> {
     let Snapshot { directory, mut manifest } = copy;
     let directory = directory.as_path();
     let hold = parent(directory)?.join(HOLD);
@@ -30,7 +33,7 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
                 changed.push((index, item.clone()));
             }
         }
-        if changed.is_empty() {
+        if changed.is_empty() && !is_held {
             return Ok(());
         }
         staged = Some(stage(directory, &changed).await?);
@@ -51,7 +54,7 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
     let Some(trip) = manifest.return_trip.clone() else { return Ok(()) };
     if !trip.is_clear {
         // The manifest before it, and after it at the end: without a trip that it tells of, nobody would take it away.
-        replace(&hold, b"stackctl brings data back; the next `stackctl apply` ends it\n")?;
+        replace(&hold, HELD)?;
         for place in &trip.places {
             clear(item_of(&manifest, place)?, place)?;
         }
@@ -60,6 +63,9 @@ pub(super) async fn restore(copy: Snapshot) -> io::Result<()> {
     }
     for place in &trip.places {
         take_place(item_of(&manifest, place)?, place, directory)?;
+    }
+    if is_held {
+        return replace(&hold, HELD);
     }
     let mut set_aside: Vec<PathBuf> = trip.places.into_iter().map(|place| place.aside).collect();
     set_aside.retain(|aside| aside.exists());

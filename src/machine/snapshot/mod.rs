@@ -46,10 +46,12 @@ pub async fn perform(effect: &effect::Snapshot) -> Result<(), Failure> {
 pub async fn perform_here(effect: &effect::Snapshot) -> io::Result<()> {
     match effect {
         effect::Snapshot::Take(take) => self::take(take).await,
-        effect::Snapshot::Restore(handle) => match find(handle) {
-            Some(copy) => back::restore(copy).await,
-            None => Err(io::Error::other("it is not there any more")),
+        effect::Snapshot::Restore(handle) => bring(handle, false).await,
+        effect::Snapshot::Finish(handle) => match find(handle).filter(Snapshot::is_restoring) {
+            Some(copy) => back::restore(copy, false).await,
+            None => Ok(()),
         },
+        effect::Snapshot::Bring(handle) => bring(handle, true).await,
         effect::Snapshot::Keep(handle) => find(handle).map_or(Ok(()), keep),
         effect::Snapshot::Drop(handle) => match find(handle) {
             None => Ok(()),
@@ -58,6 +60,16 @@ pub async fn perform_here(effect: &effect::Snapshot) -> io::Result<()> {
             Some(copy) => remove(&copy.directory),
         },
     }
+}
+
+/// What is on its way from another copy arrives first: half of each is no data of anybody.
+async fn bring(handle: &Handle, is_held: bool) -> io::Result<()> {
+    let others = look::on(&handle.shelf).into_iter().filter(|copy| copy.manifest.label != handle.label);
+    for other in others.filter(Snapshot::is_restoring) {
+        back::restore(other, false).await?;
+    }
+    let copy = find(handle).ok_or_else(|| io::Error::other("it is not there any more"))?;
+    back::restore(copy, is_held).await
 }
 
 fn find(handle: &Handle) -> Option<Snapshot> {

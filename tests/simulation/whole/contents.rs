@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use stackctl::effect::{Files, Snapshot as Effect};
 use stackctl::machine::{Failure, FailureKind};
 use stackctl::observed::data::{Reading, State};
-use stackctl::observed::snapshot::{Handle, Item, Manifest, Snapshot};
+use stackctl::observed::snapshot::{HOLD, Handle, Item, Manifest, ReturnTrip, Snapshot};
 
 /// A container that ran on it, by its number, and of what image it was. Numbers grow.
 type Writer = (u64, String);
@@ -35,12 +35,15 @@ struct Hollow {
 #[derive(Clone, Debug, PartialEq)]
 struct Copy {
     label: String,
+    image: String,
     taken_at: u64,
     items: Vec<Item>,
     writers: BTreeMap<PathBuf, Vec<Writer>>,
     hollow: BTreeSet<PathBuf>,
     is_kept: bool,
     set_aside: Vec<PathBuf>,
+    /// Nothing starts on it.
+    is_held: bool,
 }
 
 /// A moment of the world as the wall clock has it.
@@ -146,16 +149,27 @@ impl Contents {
                     let hollow = items.iter().map(|item| item.path.clone()).filter(is_there).collect();
                     copies.push(Copy {
                         label,
+                        image: take.image.clone(),
                         taken_at: now,
                         items,
                         writers,
                         hollow,
                         is_kept: false,
                         set_aside: Vec::new(),
+                        is_held: false,
                     });
                 }
             }
-            Effect::Restore(handle) => {
+            // It had arrived, and was held.
+            Effect::Finish(handle) => {
+                if let Some(copy) = find(&mut self.copies, handle) {
+                    copy.is_held = false;
+                }
+            }
+            Effect::Restore(handle) | Effect::Bring(handle) => {
+                for others in self.copies.get_mut(&handle.shelf).into_iter().flatten() {
+                    others.is_held = false;
+                }
                 let Some(copy) = find(&mut self.copies, handle) else {
                     return Err(Failure::new(FailureKind::Refused, "it is not there any more"));
                 };
@@ -171,6 +185,7 @@ impl Contents {
                         hollow.replaced += usize::from(was_there && !hollow.is_there);
                     }
                 }
+                copy.is_held = matches!(effect, Effect::Bring(_));
             }
             Effect::Keep(handle) => {
                 if let Some(copy) = find(&mut self.copies, handle) {
@@ -185,6 +200,17 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    /// Does this file lie there, which keeps a unit from starting?
+    pub(super) fn has_hold(&self, path: &Path) -> bool {
+        let shelf = path.parent().filter(|_| path.ends_with(HOLD));
+        shelf.and_then(|shelf| self.copies.get(shelf)).is_some_and(|copies| copies.iter().any(|copy| copy.is_held))
+    }
+
+    /// Of what image the last one was that wrote there.
+    pub(super) fn last_image(&self, path: &Path) -> Option<&str> {
+        self.writers.get(path)?.last().map(|(_, image)| image.as_str())
     }
 
     pub(super) fn reading(&self, path: &Path) -> Reading {
@@ -205,14 +231,14 @@ impl Contents {
             manifest: Manifest {
                 label: copy.label.clone(),
                 address: String::new(),
-                image: String::new(),
+                image: copy.image.clone(),
                 image_id: String::new(),
                 taken_us: at_us(copy.taken_at),
                 items: copy.items.clone(),
                 files: 1,
                 bytes: 1,
                 is_kept: copy.is_kept,
-                return_trip: None,
+                return_trip: copy.is_held.then(|| ReturnTrip { places: Vec::new(), is_clear: true }),
                 set_aside: copy.set_aside.clone(),
             },
         };

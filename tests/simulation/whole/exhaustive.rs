@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use stackctl::address::Address;
 use stackctl::machine::FailureKind;
 
-use super::machine::{FAULTS, Fault, apply, planned};
+use super::machine::{FAULTS, Fault, apply, go_back, planned};
 use super::stacks::Read;
 use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
 
@@ -154,6 +155,50 @@ fn told(case: &str, [first, second]: [&str; 2]) -> usize {
         }
     }
     stories
+}
+
+/// Back to the image and the data of before: with every fault, and every pair of the worse ones, at every call. What comes after is the
+/// file of before, and the data is never of a newer image than who runs on it (`Contents::written` looks at each start).
+#[test]
+fn every_fault_on_the_way_back() {
+    let image = |tag: u32| {
+        read(&format!(
+            "db: {{ image: \"localhost/x:{tag}\", volumes: [\"~/own0:/own\"], healthcheck: {{ test: [CMD, c] }}, data: [{{ path: \
+             /own/db, engine: dir }}] }}"
+        ))
+    };
+    let (old, new) = (image(1), image(2));
+    let (container, data) = (Address::new("container", "db"), Path::new("/home/u/own0/db"));
+    let mut world = World::new();
+    apply(&mut world, &old, none(), 1);
+    apply(&mut world, &new, none(), 1);
+    assert_eq!(world.last_image(data), Some("localhost/x:2"));
+
+    let mut back = world.clone();
+    let (calls, run) = go_back(&mut back, &old, &container, none());
+    assert!(calls >= 5 && run.is_some_and(|run| run.succeeded()));
+    assert_eq!(back.last_image(data), Some("localhost/x:1"));
+    is_converged(&back, &old, "without a fault");
+
+    for at in 0..calls * 2 {
+        let single = FAULTS.iter().map(|fault| Faults::from([(at, *fault)]));
+        let pairs = WORSE.iter().flat_map(|fault| (at + 1..calls * 2).map(|then| (*fault, then)));
+        let pairs = pairs.flat_map(|(fault, then)| {
+            [Fault::KillAfter, Fault::LoseReply].map(|other| Faults::from([(at, fault), (then, other)]))
+        });
+        for faults in single.chain(pairs) {
+            let mut after = world.clone();
+            go_back(&mut after, &old, &container, faults.clone());
+            let case = format!("on the way back, {faults:?}");
+            nothing_is_lost(&world, &after, &case);
+            let mut booted = after.clone();
+            booted.reboot();
+            for next in [&old, &new] {
+                survives(&after, next, &[], &case);
+                survives(&booted, next, &[], &format!("{case}, and after a boot"));
+            }
+        }
+    }
 }
 
 #[test]

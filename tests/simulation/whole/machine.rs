@@ -100,6 +100,30 @@ pub(crate) fn pure(read: &Read, observed: &Observed, options: &plan::Options) ->
 /// One run, as the command makes it: plan, carry out, keep the facts of what is as it should be. How many calls it made.
 pub(crate) fn apply(world: &mut World, read: &Read, faults: BTreeMap<usize, Fault>, seed: u64) -> (usize, Option<Run>) {
     let (plan, _) = planned(world, read);
+    carried_out(&plan, world, read, faults, seed)
+}
+
+/// As `rollback --data` does: the file of before, and the last copy of this container's data.
+pub(crate) fn go_back(
+    world: &mut World,
+    read: &Read,
+    container: &Address,
+    faults: BTreeMap<usize, Fault>,
+) -> (usize, Option<Run>) {
+    let mut observed = looked_at(world, read);
+    let copy = observed.snapshots.values().flatten().next_back().expect("there is a copy").handle();
+    observed.going_back.insert(container.clone(), copy);
+    let plan = pure(read, &observed, &plan::Options::default());
+    carried_out(&plan, world, read, faults, 1)
+}
+
+fn carried_out(
+    plan: &Plan,
+    world: &mut World,
+    read: &Read,
+    faults: BTreeMap<usize, Fault>,
+    seed: u64,
+) -> (usize, Option<Run>) {
     let machine = Machine {
         world: RefCell::new(std::mem::take(world)),
         faults,
@@ -113,7 +137,7 @@ pub(crate) fn apply(world: &mut World, read: &Read, faults: BTreeMap<usize, Faul
         tokio::select! {
             biased;
             () = machine.killed.notified() => None,
-            run = execute(&plan, &machine, &Nowhere, &|_| {}, Options { parallelism: 4 }, &machine.cancel) => Some(run),
+            run = execute(plan, &machine, &Nowhere, &|_| {}, Options { parallelism: 4 }, &machine.cancel) => Some(run),
         }
     });
     *world = machine.world.into_inner();

@@ -79,6 +79,7 @@ pub(crate) struct World {
     now: u64,
 }
 
+const HELD_BY: &str = "ConditionPathExists=!";
 const ASSERT: &str = "AssertPathExists=";
 const UNITS: &str = "/home/u/.config/systemd/user";
 
@@ -162,6 +163,11 @@ impl World {
         self.contents.empties(path);
     }
 
+    /// Of what image the last one was that wrote there.
+    pub(crate) fn last_image(&self, path: &Path) -> Option<&str> {
+        self.contents.last_image(path)
+    }
+
     /// How many hollow files there are, and others that made way, by their databases.
     pub(crate) fn hollow(&self) -> BTreeMap<&Path, usize> {
         self.contents.hollow()
@@ -226,6 +232,12 @@ impl World {
         };
         if !is_up && asserted.into_iter().any(|path| !self.files.contains_key(Path::new(path))) {
             return failure(FailureKind::NotUp, "an assertion does not hold");
+        }
+        let file = self.files.get(&Path::new(UNITS).join(unit));
+        let mut held =
+            file.into_iter().flat_map(|file| file.text.lines()).filter_map(|line| line.strip_prefix(HELD_BY));
+        if !is_up && held.any(|path| self.contents.has_hold(Path::new(path))) {
+            return failure(FailureKind::NotUp, "its data is on its way back");
         }
         let Some(live) = live else {
             if !is_up {
