@@ -142,7 +142,10 @@ fn told(case: &str, [first, second]: [&str; 2]) -> usize {
     };
     for at in ordinals.clone() {
         FAULTS.iter().for_each(|fault| tell(&[Faults::from([(at, *fault)])]));
-        for other in [Fault::KillAfter, Fault::LoseReply] {
+        // The stories with a quarantine are the longest: of those, the pairs that end in a kill.
+        let others: &[Fault] =
+            if case.contains("hollow") { &[Fault::KillAfter] } else { &[Fault::KillAfter, Fault::LoseReply] };
+        for &other in others {
             for fault in WORSE.into_iter().filter(|fault| *fault != Fault::KillAfter) {
                 (at + 1..ordinals.end).for_each(|then| tell(&[Faults::from([(at, fault), (then, other)])]));
             }

@@ -432,6 +432,14 @@ fn of_mounts() -> Vec<Case> {
             .path("/data")
             .told(json!({ "volume": "fields_first", "read_only": false }), json!({ "volume": "fields_second", "read_only": false }))
             .at("/Mounts/0/Name", "fields_first", "fields_second"),
+        // Another mount, and with it another directory that the unit asks for.
+        case("data_roots", "replace", mount("~/root-1/x:/data"), mount("~/root-2/x:/data"))
+            .told(Value::Null, Value::Null)
+            .also(&["volumes./data"])
+            .shown(Shown::Shell("grep -o 'root-./[.]stackctl-id' .config/systemd/user/podman-X.service", [
+                "root-1/.stackctl-id",
+                "root-2/.stackctl-id",
+            ])),
         case("volumes", "replace", of_image(json!({})), of_image(json!({ "read_only": false })))
             .path("/of")
             .told(json!({ "image": IMAGE, "read_only": true }), json!({ "image": IMAGE, "read_only": false }))
@@ -590,7 +598,11 @@ fn write(user: &User, cases: &Cases, networks: &Cases, turn: Turn) -> anyhow::Re
         "configs": { "here": { "content": "text" } },
         "secrets": { "one": { "generate": { "length": 5 } }, "two": { "generate": { "length": 9 } } },
         "stack": STACK,
-        "directories": { "~/data": { "children": ["one", "two"] } },
+        "directories": {
+            "~/data": { "children": ["one", "two"] },
+            "~/root-1": {},
+            "~/root-2": {},
+        },
         "volumes": { "first": {}, "second": {} },
         "networks": declared,
         "containers": section(cases, &base, turn),
@@ -615,6 +627,8 @@ fn each_field_of_a_container_and_a_network_comes_back() -> anyhow::Result<()> {
     user.import_image("localhost/stackctl/fields:4", &["CMD [\"sleep\"]", "ENV STAND_IN=sleep"]);
     let unit = |name: &str| format!("podman-{STACK}-{name}.service");
 
+    // Made when somebody mounts it, it would be a change of its own.
+    user.run("mkdir -m 700 root-1 root-2 && mkdir root-1/x root-2/x").ok();
     write(&user, &cases, &networks, Turn::First)?;
     apply(&user, "of the first values");
     nothing_is_left(&user, "of the first values");

@@ -128,6 +128,11 @@ fn of_life(user: &User) -> Vec<Case> {
         ),
         case("healthcheck", "reload", check("2s"), check("3s")).on(listens).path("interval").told(2.0, 3.0),
         case("boot_waits", "reload", waits.clone(), waits).told(Value::Null, Value::Null),
+        // By `databases:`, see `write`.
+        case("data_roots", "reload", json!({}), json!({})).told(Value::Null, Value::Null).shown(Shown::Shell(
+            "grep -o 'root-./[.]stackctl-id' .config/systemd/user/data-roots.service",
+            ["root-1/.stackctl-id", "root-2/.stackctl-id"],
+        )),
     ]
 }
 
@@ -136,8 +141,21 @@ fn write(user: &User, services: &Cases, directories: &Cases, turn: Turn) -> anyh
     for (name, folder) in section(directories, &|_| json!({}), turn).as_object().into_iter().flatten() {
         folders.insert(format!("~/{name}"), folder.clone());
     }
-    let stack =
-        json!({ "version": 1, "stack": STACK, "directories": folders, "services": section(services, &base, turn) });
+    folders.extend(["~/root-1", "~/root-2"].map(|name| (name.to_owned(), json!({}))));
+    let database = json!({ "engine": "sqlite", "service": "data-roots" });
+    let databases = match turn {
+        Turn::First => json!({ "~/root-1/a.db": database }),
+        Turn::Then => json!({ "~/root-2/a.db": database }),
+        Turn::Bare => json!({}),
+    };
+    let services = section(services, &base, turn);
+    let stack = json!({
+        "version": 1,
+        "stack": STACK,
+        "directories": folders,
+        "databases": databases,
+        "services": services,
+    });
     user.write("stack.yaml", serde_json::to_string_pretty(&stack)?)
 }
 
