@@ -1,4 +1,4 @@
-//! The kinds, one folder each; reading `*/steps.rs` down shows every effect of the tool. A kind does no I/O.
+//! The kinds, one folder each; reading each `steps.rs` or `steps/` down shows every effect of the tool. A kind does no I/O.
 //! `contract.rs`, `quarantine.rs`, `labels.rs`, `named.rs`, `unit/` and `quadlet.rs` are what several of them share.
 
 pub mod config;
