@@ -142,6 +142,8 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// Paths that the image declares as `VOLUME`.
     pub volumes: Vec<String>,
+    /// Whom it says that its program runs as; nobody is root.
+    pub user: String,
     /// The test of the health check that it brings; empty where it brings none.
     pub healthcheck: Vec<String>,
     pub size_bytes: u64,

@@ -34,5 +34,6 @@ mod snapshots;
 mod sockets;
 mod starting;
 mod timers;
+mod volumes;
 mod waiting;
 mod without_systemd;

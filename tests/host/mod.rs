@@ -18,6 +18,7 @@
 
 mod ai_stack;
 mod changing;
+mod mounted;
 pub(crate) mod planned;
 mod process;
 mod readonly;

@@ -1,12 +1,17 @@
-//! What the whole suite asked podman and systemd for, as these wrote it down themselves: podman's services log each request, and a monitor
-//! on each user's bus each call of the manager (`tests/host/host`). It runs after all others, and looks at every user that there was.
+//! What the whole suite asked podman and systemd for, as these wrote it down themselves: podman's services log each request, a monitor
+//! on each user's bus each call of the manager (`tests/host/host`), and what podman knows of its containers is
+//! read after each call of the program (`mounted.rs`). It runs after all others, and looks at every user that there was.
 //!
 //! What would break: something of the user's goes by force, or with all that is like it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::Host;
+use super::mounted::{Mounted, Volume};
+use super::user::User;
 
 /// Of a request, whoever it is about. `v` takes volumes along.
 const NEVER_OF_PODMAN: [&str; 6] = ["/prune", "/reset", "/kill", "force=true", "volumes=true", "v=true"];
@@ -17,7 +22,7 @@ const NEVER_OF_SYSTEMD: [&str; 8] =
 const STACK: &str = "\
 version: 1
 stack: s
-containers: { web: { image: \"localhost/web:1\", volumes: [\"v:/v\"] } }
+containers: { web: { image: \"localhost/web:1\", user: \"1000\", volumes: [\"v:/v:U\"] } }
 volumes: { v: {} }
 ";
 
@@ -54,5 +59,18 @@ fn nothing_was_ever_asked_for_by_force() -> anyhow::Result<()> {
     for own in ["StartUnit", "StopUnit", "EnableUnitFiles", "DisableUnitFiles"] {
         assert!(members.iter().any(|member| member == own), "{own} of {} calls", members.len());
     }
+    only_new_volumes_are_given(&user)
+}
+
+/// `U`, podman's recursive chown: nowhere but on the first container that a volume ever had.
+fn only_new_volumes_are_given(user: &User) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(user.mounts()?)?;
+    let seen: BTreeSet<Mounted> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let first: BTreeMap<&Volume, &str> =
+        seen.iter().rev().map(|mounted| (&mounted.volume, mounted.created.as_str())).collect();
+    let later: Vec<&Mounted> =
+        seen.iter().filter(|mounted| mounted.is_given && first[&mounted.volume] != mounted.created).collect();
+    assert!(later.is_empty(), "{later:#?}");
+    assert!(seen.iter().any(|mounted| mounted.is_given && mounted.volume.user == user.name()), "{} mounts", seen.len());
     Ok(())
 }

@@ -8,12 +8,16 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
 
+use super::mounted;
 use super::process::{Output, Running, output};
 
 /// Ports begin here, below those that the kernel gives out by itself (32768-60999).
 const PORTS_FROM: u32 = 20_000;
 /// Each user's block. Users are numbered from 1000.
 const PORTS_EACH: u32 = 20;
+
+/// What podman knows of a user's containers, below the home folder.
+const PODMAN_DATABASE: &str = ".local/share/containers/storage/db.sql";
 
 /// A container as `podman ps` tells it.
 pub(crate) type Ids = BTreeMap<String, (String, i64)>;
@@ -82,7 +86,13 @@ impl User {
     #[track_caller]
     pub(crate) fn stackctl_with(&self, environment: &[&str], arguments: &[&str]) -> Output {
         let program = format!("{}/stackctl", User::programs());
-        output(self.command(&[&["env"], environment, &[&program], arguments].concat()))
+        let ended = output(self.command(&[&["env"], environment, &[&program], arguments].concat()));
+        if let Ok(record) = self.mounts() {
+            // Not by way of a process: SQLite would follow `/proc/PID/root` to the root that it is itself in.
+            let database = self.state.join("root/home").join(&self.name).join(PODMAN_DATABASE);
+            mounted::note(&self.name, &database, &record);
+        }
+        ended
     }
 
     /// Runs the installed program where no systemd is to be seen: the folder that says that it runs is hidden from it.
@@ -139,6 +149,11 @@ impl User {
 
     pub(crate) fn set_mode(&self, path: &str, mode: u32) -> anyhow::Result<()> {
         Ok(std::fs::set_permissions(self.outside(path)?, std::fs::Permissions::from_mode(mode))?)
+    }
+
+    /// Where it is noted what containers have mounted.
+    pub(crate) fn mounts(&self) -> anyhow::Result<PathBuf> {
+        self.outside("../../var/log/podman/mounts")
     }
 
     /// The same file as reached from this machine.

@@ -20,7 +20,7 @@ use crate::observed::Observed;
 const CPU_PERIOD_US: u64 = 100_000;
 
 pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Found) -> ContainerCreate {
-    let Found { versions, gpu_devices, new_volumes, undeclared, called } = found;
+    let Found { versions, gpu_devices, own_volumes, undeclared, called } = found;
     let mut found = Attributes::default();
     found.set_given(secret::VERSIONS, json!(versions));
     found.set_given(gpu::FOUND, json!(gpu_devices));
@@ -30,7 +30,7 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
     if systemd {
         all_labels.insert(labels::UNIT.to_owned(), container.names.unit.clone());
     }
-    let (mounts, volumes) = mounts(container, new_volumes);
+    let (mounts, volumes) = mounts(container, own_volumes);
     let env = container.environment.iter().map(|(key, value)| (key.clone(), value.text.clone()));
     let mut body = ContainerCreate {
         name: name.to_owned(),
@@ -84,8 +84,8 @@ pub(super) fn body(container: &Container, name: &str, systemd: bool, found: &Fou
 pub(super) struct Found {
     pub(super) versions: secrets::Versions,
     pub(super) gpu_devices: BTreeSet<String>,
-    /// Names of the volumes that are made in the same plan.
-    pub(super) new_volumes: BTreeSet<String>,
+    /// Names of its volumes that are this stack's, or are made in the same plan.
+    pub(super) own_volumes: BTreeSet<String>,
     pub(super) undeclared: Option<Undeclared>,
     /// Containers that go by another name while this one is made.
     pub(super) called: BTreeMap<String, String>,
@@ -93,14 +93,18 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn of(container: &Container, observed: &Observed, neighbours: &Neighbours<'_>) -> Self {
-        let is_new = |mount: &super::Mount| match &mount.source {
-            MountSource::Volume { name, .. } => (!observed.volumes.contains_key(name)).then(|| name.clone()),
+        let own = |mount: &super::Mount| match &mount.source {
+            MountSource::Volume { name, .. } => {
+                let found = observed.volumes.get(name);
+                let is_own = found.is_none_or(|found| labels::belongs_to(&found.labels, &container.context.stack));
+                is_own.then(|| name.clone())
+            }
             MountSource::Bind(_) | MountSource::Tmpfs { .. } | MountSource::Image { .. } => None,
         };
         Self {
             versions: secrets::versions(container, neighbours),
             gpu_devices: gpu::devices(container, observed),
-            new_volumes: container.mounts.values().filter_map(is_new).collect(),
+            own_volumes: container.mounts.values().filter_map(own).collect(),
             undeclared: undeclared::to_ask(container, observed, neighbours),
             called: BTreeMap::new(),
         }
@@ -129,7 +133,7 @@ fn policy(restart: Restart) -> String {
     .to_owned()
 }
 
-fn mounts(container: &Container, new_volumes: &BTreeSet<String>) -> (Vec<Mount>, Vec<NamedVolume>) {
+fn mounts(container: &Container, own_volumes: &BTreeSet<String>) -> (Vec<Mount>, Vec<NamedVolume>) {
     let (mut mounts, mut volumes) = (Vec::new(), Vec::new());
     for (target, mount) in &container.mounts {
         let mut options = mount.options.clone();
@@ -144,8 +148,8 @@ fn mounts(container: &Container, new_volumes: &BTreeSet<String>) -> (Vec<Mount>,
                 mounts.push(Mount { destination: target.clone(), kind: "bind".to_owned(), source, options });
             }
             MountSource::Volume { address: _, name, subpath } => volumes.push({
-                // Podman would change the owner of everything below, again and again.
-                options.retain(|option| option != "U" || new_volumes.contains(name));
+                // A recursive chown, for what is our own; and only while it is empty, which is seen when the container is made.
+                options.retain(|option| option != "U" || own_volumes.contains(name));
                 NamedVolume { name: name.clone(), dest: target.clone(), options, sub_path: subpath.clone() }
             }),
             // Podman's API has a list of its own for them.

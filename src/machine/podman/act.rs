@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "podman tells by no event that a port is free again")]
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 
 use podman_api::models::Subnet;
@@ -21,8 +22,8 @@ use super::secrets;
 use super::shapes::{is_ours, or_default};
 use crate::effect::podman::NamedVolume;
 use crate::effect::{ContainerCreate, Endpoint, NetworkCreate, Podman, VolumeCreate};
-use crate::machine::{Failure, FailureKind, Progress};
-use crate::observed::{Container, ContainerState};
+use crate::machine::{Failure, FailureKind, Progress, files};
+use crate::observed::{Container, ContainerState, Volume};
 
 /// What a stop takes beside the time that the container is given: networks are torn down, on vfs storage too.
 const STOP_MARGIN: Duration = Duration::from_secs(60);
@@ -265,7 +266,7 @@ async fn create_container(client: &Client, wanted: &ContainerCreate, progress: &
 /// in. And a path that the image declares as `VOLUME` gets a volume that can be found again.
 async fn completed<'w>(client: &Client, wanted: &'w ContainerCreate) -> Result<Cow<'w, ContainerCreate>, Failure> {
     let lacks_test = wanted.healthconfig.as_ref().is_some_and(|check| check.test.is_empty());
-    if wanted.undeclared.is_none() && !lacks_test {
+    if wanted.undeclared.is_none() && !lacks_test && !wanted.volumes.iter().any(is_given) {
         return Ok(Cow::Borrowed(wanted));
     }
     let found = image(client, &wanted.image).await.map_err(|error| client.failure(error))?;
@@ -280,6 +281,7 @@ async fn completed<'w>(client: &Client, wanted: &'w ContainerCreate) -> Result<C
         }
         check.test = found.healthcheck;
     }
+    give_new_ones_only(client, &mut wanted, &found.user).await?;
     let Some(undeclared) = wanted.undeclared.take() else { return Ok(Cow::Owned(wanted)) };
     for path in found.volumes.iter().filter(|path| !undeclared.is_covered(path)) {
         if let Some(volume) = undeclared.create(path) {
@@ -292,6 +294,37 @@ async fn completed<'w>(client: &Client, wanted: &'w ContainerCreate) -> Result<C
         });
     }
     Ok(Cow::Owned(wanted))
+}
+
+/// As podman has it in a volume's options: all in it is given to whom the container runs as.
+const GIVEN: &str = "U";
+
+fn is_given(volume: &NamedVolume) -> bool {
+    volume.options.iter().any(|option| option == GIVEN)
+}
+
+fn is_empty(directory: &Path) -> bool {
+    files::info(directory, false).present().is_some_and(|info| info.empty == Some(true))
+}
+
+/// `U` stays where nothing lies in the volume yet, and where it cannot come back: podman goes through all that is in a volume when it
+/// first makes the container ready, and at each later start that finds the volume's own directory somebody else's
+/// (`ChangeHostPathOwnership` in `libpod/container_internal_common.go` of podman 5). Only what runs as root can give that away, and it
+/// needs no `U`.
+async fn give_new_ones_only(client: &Client, wanted: &mut ContainerCreate, image_user: &str) -> Result<(), Failure> {
+    let user = wanted.user.as_deref().unwrap_or(image_user);
+    let is_root = wanted.userns.is_none() && ["", "0", "root"].contains(&user.split(':').next().unwrap_or_default());
+    for mount in wanted.volumes.iter_mut().filter(|mount| is_given(mount)) {
+        let found = volume(client, &mount.name).await.map_err(|error| client.failure(error))?;
+        // What a driver mounts there is seen only by then.
+        let is_plain = |volume: &Volume| volume.driver == "local" && volume.options.is_empty();
+        let is_new =
+            found.map(Volume::from).filter(is_plain).is_some_and(|volume| is_empty(Path::new(&volume.mountpoint)));
+        if is_root || !is_new || mount.sub_path.is_some() {
+            mount.options.retain(|option| option != GIVEN);
+        }
+    }
+    Ok(())
 }
 
 /// Podman makes a named volume that is missing, empty and without our labels, and takes the start of an id for a

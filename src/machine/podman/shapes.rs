@@ -357,6 +357,7 @@ struct ImageConfig {
     labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default")]
     volumes: BTreeMap<String, Value>,
+    user: String,
 }
 
 impl ImageRow {
@@ -393,6 +394,7 @@ impl ImageRow {
             digests: sorted(self.repo_digests),
             labels: self.config.labels,
             volumes: self.config.volumes.into_keys().collect(),
+            user: self.config.user,
             healthcheck: if test.first().is_some_and(|first| first == "NONE") { Vec::new() } else { test },
             size_bytes: self.size,
         }
