@@ -152,7 +152,8 @@ fn told(copy: &CopyOut, file: &CopiedFile) -> FileJson {
     }
 }
 
-fn plan(stack: &str, address: &Address, copies: &[CopyOut], to: &Path) -> Plan {
+/// Each copy is a step of its own.
+pub fn plan(stack: &str, address: &Address, copies: &[CopyOut], to: &Path) -> Plan {
     let copy = |copy: &CopyOut| step(Effect::CopyOut(Box::new(copy.clone())));
     let change = Change {
         address: address.clone(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use stackctl::address::Address;
 use stackctl::machine::FailureKind;
 
-use super::machine::{FAULTS, Fault, apply, go_back, planned};
+use super::machine::{FAULTS, Fault, apply, go_back, planned, rescue};
 use super::stacks::Read;
 use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
 
@@ -123,14 +123,19 @@ fn survives(before: &World, next: &Read, runs: &[Faults], case: &str) {
     }
 }
 
-/// How many stories it told of the change: each fault, each pair in one run, and each one of the run that comes after a kill.
-fn told(case: &str, [first, second]: [&str; 2]) -> usize {
+/// The first file applied, and the second to be applied.
+fn begun(case: &str, first: &str, second: &str) -> (World, Read) {
     let mut world = World::new();
     apply(&mut world, &read(first), none(), 1);
-    let next = read(second);
     if case.contains("hollow") {
         world.empties(Path::new("/home/u/own0/db"));
     }
+    (world, read(second))
+}
+
+/// How many stories it told of the change: each fault, each pair in one run, and each one of the run that comes after a kill.
+fn told(case: &str, [first, second]: [&str; 2]) -> usize {
+    let (world, next) = begun(case, first, second);
     let (calls, _) = apply(&mut world.clone(), &next, none(), 1);
     assert!(calls >= 5, "{case}: {calls}");
     // What takes back makes calls of its own.
@@ -201,6 +206,41 @@ fn every_fault_on_the_way_back() {
                 survives(&booted, next, &[], &format!("{case}, and after a boot"));
             }
         }
+    }
+}
+
+/// What is copied out of a container, of whatever a killed change left of it, with every fault: nothing but the copy is touched, no half of
+/// one has its name, and the next one has all.
+#[test]
+fn every_fault_of_a_rescue() {
+    let [lost, found] = ["/rescued/lost", "/rescued/found"].map(Path::new);
+    for (case, [first, second]) in CHOSEN {
+        let (world, next) = begun(case, first, second);
+        let containers: Vec<&Address> =
+            next.desired.resources.keys().filter(|address| address.kind() == "container").collect();
+        let (calls, _) = apply(&mut world.clone(), &next, none(), 1);
+        let mut copied = 0;
+        for at in 0..calls {
+            let mut half = world.clone();
+            apply(&mut half, &next, Faults::from([(at, Fault::KillAfter)]), 1);
+            for container in &containers {
+                let written = half.written_outside(container);
+                let faults = FAULTS.into_iter().filter(|fault| *fault != Fault::Meanwhile);
+                for faults in faults.flat_map(|fault| (0..written.len()).map(move |at| Faults::from([(at, fault)]))) {
+                    let case = format!("{case}: killed after call {at}, rescue of {container} with {faults:?}");
+                    let mut after = half.clone();
+                    rescue(&mut after, &next, container, lost, faults);
+                    assert_eq!(after.without_copies(), half.without_copies(), "{case}");
+                    assert!(after.copies_are_whole(), "{case}");
+                    let run = rescue(&mut after, &next, container, found, none());
+                    assert!(run.is_some_and(|run| run.succeeded()), "{case}");
+                    assert_eq!(after.copied(found), written.iter().map(String::as_str).collect(), "{case}");
+                    assert_eq!(after.without_copies(), half.without_copies(), "{case}");
+                    copied += written.len();
+                }
+            }
+        }
+        assert!(copied > 0, "{case}");
     }
 }
 

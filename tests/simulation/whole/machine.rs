@@ -3,9 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use stackctl::address::Address;
-use stackctl::cli::app;
+use stackctl::cli::{self, app};
 use stackctl::effect::Effect;
 use stackctl::execute::journal::JournalError;
 use stackctl::execute::{Cancel, Fate, Journal, Options, Run, StepState, execute};
@@ -117,6 +118,22 @@ pub(crate) fn go_back(
     carried_out(&plan, world, read, faults, 1)
 }
 
+/// As `rescue --to` does: of every container of this address, what it wrote outside its mounts.
+pub(crate) fn rescue(
+    world: &mut World,
+    read: &Read,
+    container: &Address,
+    to: &Path,
+    faults: BTreeMap<usize, Fault>,
+) -> Option<Run> {
+    let mut query = Query::default();
+    query.layers.extend(world.containers.keys().map(|name| (name.clone(), kinds::container::wanted_of_layer(&[]))));
+    let observed = world.observed(&query);
+    let stack = &read.desired.stack;
+    let copies = kinds::container::copy_outs(container, stack, &BTreeSet::new(), &observed, to);
+    perform(&cli::rescue::plan(stack, container, &copies, to), world, faults, 1).1
+}
+
 fn carried_out(
     plan: &Plan,
     world: &mut World,
@@ -124,6 +141,18 @@ fn carried_out(
     faults: BTreeMap<usize, Fault>,
     seed: u64,
 ) -> (usize, Option<Run>) {
+    let (calls, run) = perform(plan, world, faults, seed);
+    if run.is_some() {
+        let (left, observed) = planned(world, read);
+        let is_left = |address: &Address| left.changes.iter().any(|change| change.address == *address);
+        for resource in read.desired.resources.values().filter(|resource| !is_left(resource.address())) {
+            world.facts.extend(app::facts(resource.as_ref(), &observed));
+        }
+    }
+    (calls, run)
+}
+
+fn perform(plan: &Plan, world: &mut World, faults: BTreeMap<usize, Fault>, seed: u64) -> (usize, Option<Run>) {
     let machine = Machine {
         world: RefCell::new(std::mem::take(world)),
         faults,
@@ -141,13 +170,6 @@ fn carried_out(
         }
     });
     *world = machine.world.into_inner();
-    if run.is_some() {
-        let (left, observed) = planned(world, read);
-        let is_left = |address: &Address| left.changes.iter().any(|change| change.address == *address);
-        for resource in read.desired.resources.values().filter(|resource| !is_left(resource.address())) {
-            world.facts.extend(app::facts(resource.as_ref(), &observed));
-        }
-    }
     (machine.calls.get(), run)
 }
 
@@ -195,7 +217,10 @@ impl Perform for Machine {
                 self.meddle();
                 self.world.borrow_mut().perform(effect)
             }
-            Some(Fault::KillBefore) => self.end().await,
+            Some(Fault::KillBefore) => {
+                self.world.borrow_mut().begin(effect);
+                self.end().await
+            }
             Some(Fault::KillAfter) => {
                 drop(self.world.borrow_mut().perform(effect));
                 self.end().await

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use stackctl::address::Address;
+use stackctl::effect::podman::{CopyOut, CopySource};
 use stackctl::effect::{Effect, Files, Podman, Systemd, Wait};
 use stackctl::machine::{Failure, FailureKind};
+use stackctl::observed::layer::{Layer, Written};
 use stackctl::observed::systemd::UnitDetails;
 use stackctl::observed::{
     Container, ContainerState, Engine, Facts, Health, Image, Manager, Network, Observed, PathInfo, PathKind, Query,
@@ -76,11 +79,14 @@ pub(crate) struct World {
     /// What must survive, and its copies.
     contents: Contents,
     pub(crate) facts: BTreeMap<String, Value>,
+    /// What was copied out of containers: the files in each place.
+    copies: BTreeMap<PathBuf, BTreeSet<String>>,
     now: u64,
 }
 
 const HELD_BY: &str = "ConditionPathExists=!";
 const ASSERT: &str = "AssertPathExists=";
+const PARTIAL: &str = ".partial";
 const UNITS: &str = "/home/u/.config/systemd/user";
 
 fn failure(kind: FailureKind, words: &str) -> Result<(), Failure> {
@@ -329,8 +335,59 @@ impl World {
                 Some(why) => failure(FailureKind::NotUp, &why),
                 None => Ok(()),
             },
-            Effect::Wait(_) | Effect::CopyOut(_) => Ok(()),
+            Effect::CopyOut(copy) => self.copy_out(copy),
+            Effect::Wait(_) => Ok(()),
         }
+    }
+
+    /// It comes no further than its first half.
+    pub(crate) fn begin(&mut self, effect: &Effect) {
+        if let Effect::CopyOut(copy) = effect {
+            self.copies.insert(partial(&copy.to), BTreeSet::new());
+        }
+    }
+
+    /// Written beside and renamed, as the real one does.
+    fn copy_out(&mut self, copy: &CopyOut) -> Result<(), Failure> {
+        if self.copies.contains_key(&copy.to) {
+            return failure(FailureKind::Conflict, "it is there already");
+        }
+        self.copies.remove(&partial(&copy.to));
+        let Some(found) = self.containers.values().find(|found| id(found.id) == copy.id) else {
+            return failure(FailureKind::NotFound, "there is no such container");
+        };
+        let wrote = |source: &CopySource| found.started && source.path == written_by(found.id);
+        let files = copy.sources.iter().filter(|source| wrote(source)).map(|source| source.path.clone()).collect();
+        self.copies.insert(copy.to.clone(), files);
+        Ok(())
+    }
+
+    /// All but the copies, and the time.
+    pub(crate) fn without_copies(&self) -> World {
+        World { copies: BTreeMap::new(), now: 0, ..self.clone() }
+    }
+
+    /// What lies in copies below a directory.
+    pub(crate) fn copied(&self, to: &Path) -> BTreeSet<&str> {
+        self.copies
+            .iter()
+            .filter(|(place, _)| place.starts_with(to))
+            .flat_map(|(_, files)| files)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// Do all that have their name hold something?
+    pub(crate) fn copies_are_whole(&self) -> bool {
+        self.copies.iter().all(|(place, files)| place.to_string_lossy().ends_with(PARTIAL) || !files.is_empty())
+    }
+
+    /// What each container of an address wrote outside its mounts.
+    pub(crate) fn written_outside(&self, address: &Address) -> BTreeSet<String> {
+        let is_its = |found: &&Object| {
+            found.started && found.labels.get("io.stackctl.address").is_some_and(|of| *of == address.to_string())
+        };
+        self.containers.values().filter(is_its).map(|found| written_by(found.id)).collect()
     }
 
     fn systemd(&mut self, effect: &Systemd) -> Result<(), Failure> {
@@ -580,8 +637,17 @@ impl World {
             facts: Facts(self.facts.clone().into()),
             data: query.data.iter().map(|(path, _)| (path.clone(), self.contents.reading(path))).collect(),
             snapshots: self.contents.snapshots(&query.snapshots),
+            layers: query.layers.keys().filter_map(|name| self.layer(name)).collect(),
             ..Observed::default()
         }
+    }
+
+    /// Each container that was ever started has a database outside its mounts.
+    fn layer(&self, name: &str) -> Option<(String, Seen<Layer>)> {
+        let found = self.containers.get(name)?;
+        let database = Written { size: 1, database: Some("SQLite database".to_owned()), ..Written::default() };
+        let files = found.started.then(|| (written_by(found.id), database)).into_iter().collect();
+        Some((name.to_owned(), Seen::Present(Layer { id: id(found.id), files, more: 0 })))
     }
 
     fn units(&self) -> BTreeMap<String, Unit> {
@@ -640,6 +706,15 @@ fn container_of(unit: &str) -> Option<String> {
 
 fn socket_of(service: &str) -> String {
     service.replace(".service", ".socket")
+}
+
+fn partial(to: &Path) -> PathBuf {
+    PathBuf::from(format!("{}{PARTIAL}", to.display()))
+}
+
+/// Where a container keeps what is on no mount.
+fn written_by(number: u64) -> String {
+    format!("/app/{number}.db")
 }
 
 fn id(number: u64) -> String {
