@@ -202,8 +202,7 @@ fn without_consent_not_even_a_state_directory_is_made() {
 --- stderr
 error: nobody is there to confirm the plan; nothing was done
 
-hint: Confirm it beforehand:
-    stackctl apply --yes
+hint: The same command with --yes confirms it beforehand.
 --- exit 64
 ";
     let told = session.shown(&["apply"]);

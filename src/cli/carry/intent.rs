@@ -194,7 +194,7 @@ pub(in crate::cli) fn run(wish: Wish<'_>, consent: Consent, common: &Common, ui:
             let prepared = intent.prepare(&app, common).await?;
             let replan = |observed: &Observed| intent.plan_again(&app, &prepared.plan, observed);
             let goal = intent.goal(&prepared, &replan);
-            offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(|| unconfirmed(&goal))
+            offer(&app, &prepared.plan, &goal, ui).await?.ok_or_else(unconfirmed)
         });
     }
     let (loaded, mut intent) = wish.intent(common, &surroundings, Purpose::Change, ui)?;

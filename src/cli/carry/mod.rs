@@ -135,16 +135,15 @@ async fn nothing(app: &App<impl Observe, impl Memory>, plan: &Plan, goal: &Goal<
     Ok(exit)
 }
 
-fn unconfirmed(goal: &Goal<'_>) -> Failure {
+fn unconfirmed() -> Failure {
     Failure::new(Exit::Usage, "nobody is there to confirm the plan; nothing was done")
-        .hint("Confirm it beforehand:")
-        .hint(format!("  stackctl {} --yes", goal.verb.to_lowercase()))
+        .hint("The same command with --yes confirms it beforehand.")
 }
 
 /// Somebody has to agree: with `--yes`, or on a terminal.
 fn ask(plan: &Plan, goal: &Goal<'_>, ui: &Ui) -> Result<(), Failure> {
     if !ui.can_ask() {
-        return Err(unconfirmed(goal));
+        return Err(unconfirmed());
     }
     if ui.is_json() {
         // The document belongs to the program; who is asked must see the plan all the same.

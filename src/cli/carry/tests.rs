@@ -207,7 +207,7 @@ fn without_a_terminal_and_without_yes_nothing_is_done() {
     let told = carry(app(Table::default()), &plan(), &Plan::default(), false, Format::Human);
     assert_eq!(told.exit, Exit::Usage);
     told.assert_nothing_was_done();
-    assert!(told.beside.ends_with("    stackctl apply --yes\n"), "{}", told.beside);
+    assert!(told.beside.ends_with("hint: The same command with --yes confirms it beforehand.\n"), "{}", told.beside);
 }
 
 #[test]
