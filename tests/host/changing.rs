@@ -1,6 +1,7 @@
 //! Tests that change their own user's podman and units.
 
 mod adopting;
+mod becoming_healthy;
 mod building;
 mod conflicts;
 mod contracts;
