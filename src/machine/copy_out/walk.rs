@@ -11,6 +11,7 @@ use std::sync::mpsc::Receiver;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::sink::{Meta, Sink};
+use crate::machine::head;
 
 /// An archive as it comes.
 pub(super) struct Pieces {
@@ -117,5 +118,5 @@ pub(super) fn descriptor(descriptor: &Path, path: &str, sink: &mut Sink) -> io::
 }
 
 fn meta(found: &fs::Metadata) -> Meta {
-    Meta { mode: found.mode(), modified_s: u64::try_from(found.mtime()).unwrap_or_default() }
+    Meta { mode: found.mode(), modified_s: head::modified_s(found) }
 }

@@ -2,6 +2,9 @@
 
 mod magic;
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::observed::layer::Written;
@@ -18,6 +21,12 @@ pub(super) fn written(size: u64, modified_s: u64, head: &[u8]) -> Written {
         database: magic::name(head).map(str::to_owned),
         ..Written::default()
     }
+}
+
+/// Seconds since 1970, as an archive of podman has it: Go's `archive/tar` rounds to the nearest second what it does not write in full.
+pub(super) fn modified_s(found: &Metadata) -> u64 {
+    let seconds = found.mtime() + i64::from(found.mtime_nsec() >= 500_000_000);
+    u64::try_from(seconds).unwrap_or_default()
 }
 
 fn short_digest(bytes: &[u8]) -> String {

@@ -70,6 +70,9 @@ fn entry(line: &str) -> Option<(String, String)> {
 
 /// Spaces and the like are written as octal there.
 fn unescaped(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
