@@ -61,8 +61,8 @@ pub(super) struct Owner {
     /// As a person calls it.
     pub(super) subject: String,
     pub(super) readiness: Option<Readiness>,
-    pub(super) stop: Effect,
-    pub(super) start: Effect,
+    /// Stops it and starts it.
+    pub(super) again: Vec<Effect>,
     /// Until it is up.
     pub(super) up: Vec<Step>,
 }
@@ -73,10 +73,10 @@ impl Owner {
         if hollow.is_empty() {
             return Vec::new();
         }
-        let Self { subject, readiness, stop, start, up } = self;
+        let Self { subject, readiness, again, up } = self;
         let made = || hollow.iter().map(|hollow| (hollow.path.clone(), hollow.requirement.clone()));
         let holds = || hold(&subject, readiness.as_ref(), made());
-        joined([holds(), vec![step(stop), step(start)], up, holds()])
+        joined([holds(), again.into_iter().map(step).collect(), up, holds()])
     }
 }
 

@@ -109,38 +109,38 @@ impl Calls<'_> {
         step(Effect::Systemd(disable)).undo(Effect::Systemd(enable))
     }
 
-    /// Down, also where it is only in a loop of restarts, and with it what would start it for whoever connects; up again with what is
-    /// hollow set aside, and once more to see that what it made holds.
+    /// Down, also where it is only in a loop of restarts, and before it what would start it for whoever connects: of the connections that
+    /// its program has not taken, systemd starts it again as soon as it is down. Up again with what is hollow set aside, and once
+    /// more to see that what it made holds.
     fn made_anew(self, waits: Vec<Step>) -> Vec<Step> {
         let service = self.service;
         let (unit, is_new) = (service.unit_name(), self.difference.action == Action::Create);
         let (has, listens) = (!service.sockets.is_empty(), sockets::listens(service, self.observed));
         let stays = quarantine::is_under_way(&self.hollow) && has == listens;
         let mut steps = waits;
+        if listens && !stays {
+            steps.push(step(Self::stop(self.socket())).undo(self.listen()));
+        }
         if !is_new && !stays {
             let stop = step(Self::stop(unit.clone()));
             steps.push(if self.runs { stop.undo(self.start.clone()) } else { stop });
         }
-        if listens && !stays {
-            steps.push(step(Self::stop(self.socket())).undo(self.listen()));
-        }
         if !has && left_over(service, self.observed).is_some() {
             steps.push(self.disable_socket());
         }
-        let down = std::iter::once(unit.clone()).chain(has.then(|| self.socket())).map(Self::stop);
-        steps.extend(quarantine::set_aside(&self.hollow, &down.collect::<Vec<_>>()));
+        let down: Vec<Effect> = has.then(|| self.socket()).into_iter().chain([unit.clone()]).map(Self::stop).collect();
+        steps.extend(quarantine::set_aside(&self.hollow, &down));
         if has {
             steps.push(step(self.listen()).undo(Self::stop(self.socket())));
         }
-        let start = step(self.start.clone()).undo(Self::stop(unit.clone()));
-        let start = if has { start.undo(Self::stop(self.socket())) } else { start };
+        let start = down.into_iter().fold(step(self.start.clone()), Step::undo);
         steps.push(quarantine::or_back(start, &self.hollow));
         steps.extend(up(service));
         let owner = Owner {
             subject: service.address.to_string(),
             readiness: service.readiness.clone(),
-            stop: Self::stop(unit),
-            start: self.start,
+            // In one job: whoever connects would start it in between.
+            again: vec![self.restart],
             up: up(service),
         };
         steps.extend(owner.proof(&self.hollow));
@@ -156,13 +156,13 @@ impl Calls<'_> {
         let moves = difference.has("sockets") || difference.has("socket_unit");
         let mut steps = waits;
         let (mut stopped, mut listening) = (false, listens);
-        if *runs && (moves || !has || !listens) {
-            steps.push(step(Self::stop(service.unit_name())).undo(start.clone()));
-            stopped = true;
-        }
         if listens && (moves || !has) {
             steps.push(step(Self::stop(self.socket())).undo(self.listen()));
             listening = false;
+        }
+        if *runs && (moves || !has || !listens) {
+            steps.push(step(Self::stop(service.unit_name())).undo(start.clone()));
+            stopped = true;
         }
         if !has {
             steps.push(self.disable_socket());

@@ -67,7 +67,7 @@ impl Stack {
         let lines = format!(
             "podman network ls --no-trunc --filter label=io.stackctl.stack --format 'network.{{{{.Name}}}} {{{{.ID}}}}'; \
              podman volume ls --format 'volume.{{{{.Name}}}} {{{{.CreatedAt}}}}'; \
-             stat -c 'directory.~/%n %i' spare data; \
+             stat -c 'directory.~/%n %i:%.W' spare data; \
              echo service.{name}-native $(systemctl --user show --value -p InvocationID {name}-native)"
         );
         for line in user.run(&lines).stdout.lines() {

@@ -277,8 +277,7 @@ impl<'a> Calls<'a> {
         let owner = Owner {
             subject: self.container.address.to_string(),
             readiness: self.container.readiness(),
-            stop: self.stop_effect(),
-            start: self.start_effect(),
+            again: vec![self.stop_effect(), self.start_effect()],
             up: self.up(),
         };
         owner.proof(&self.hollow)
