@@ -11,7 +11,7 @@ use super::stacks::Read;
 use super::{APPLIES_MAX, World, is_converged, none, nothing_is_lost, world};
 
 /// A file, and the one that it becomes; the second one's network is another where it says so.
-const CHOSEN: [(&str, [&str; 2]); 7] = [
+const CHOSEN: [(&str, [&str; 2]); 8] = [
     (
         "one that others need",
         [
@@ -69,6 +69,17 @@ services: { s0: { exec: [/bin/sleep, \"1\"] } }
 databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
             "other: { image: \"localhost/x:1\" }
 services: { s0: { exec: [/bin/sleep, \"2\"] } }
+databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
+        ],
+    ),
+    (
+        "a pressed service with a hollow database",
+        [
+            "other: { image: \"localhost/x:1\" }
+services: { s0: { exec: [/bin/sleep, \"1\"], sockets: [\"127.0.0.1:8000\"] } }
+databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
+            "other: { image: \"localhost/x:1\" }
+services: { s0: { exec: [/bin/sleep, \"2\"], sockets: [\"127.0.0.1:8000\"] } }
 databases: { ~/own0/db: { engine: sqlite, when_hollow: quarantine, service: s0 } }",
         ],
     ),
@@ -130,6 +141,7 @@ fn begun(case: &str, first: &str, second: &str) -> (World, Read) {
     if case.contains("hollow") {
         world.empties(Path::new("/home/u/own0/db"));
     }
+    world.is_pressed = case.contains("pressed");
     (world, read(second))
 }
 

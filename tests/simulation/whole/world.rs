@@ -81,6 +81,8 @@ pub(crate) struct World {
     pub(crate) facts: BTreeMap<String, Value>,
     /// What was copied out of containers: the files in each place.
     copies: BTreeMap<PathBuf, BTreeSet<String>>,
+    /// Somebody connects as soon as there is who listens.
+    pub(crate) is_pressed: bool,
     now: u64,
 }
 
@@ -403,7 +405,15 @@ impl World {
             }
             Systemd::Disable { unit } => drop(self.enabled.remove(unit)),
             Systemd::Start { unit, .. } => return self.start(unit),
-            Systemd::Stop { unit, .. } => self.stop(unit),
+            Systemd::Stop { unit, .. } => {
+                self.stop(unit);
+                if self.is_pressed {
+                    self.is_asked();
+                }
+                if self.services.contains_key(unit) {
+                    return failure(FailureKind::Refused, "somebody connects, and it runs again");
+                }
+            }
             Systemd::Restart { unit, .. } => {
                 self.stop(unit);
                 return self.start(unit);
